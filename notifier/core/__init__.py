@@ -1,0 +1,1 @@
+"""Decisions: pure functions over frozen values; no I/O, no clock, no chance."""

@@ -1,0 +1,63 @@
+"""What differs between two states of one appointment, and what such a difference is called."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from notifier.core.appointment import TEXT_FIELDS, Appointment, watched
+
+
+class Kind(StrEnum):
+    """The kinds of event, most telling first: the order that decides an event's headline and CloudEvents type."""
+
+    STATUS_CHANGED = "status_changed"
+    #: Start or end differ.
+    RESCHEDULED = "rescheduled"
+    #: The employees who take part differ.
+    REASSIGNED = "reassigned"
+    #: Office, meeting type, room or address differ.
+    RELOCATED = "relocated"
+    #: First seen, and created since the last look.
+    CREATED = "created"
+    #: First seen in a state that it reached since the last look; which state it left is unknown.
+    DISCOVERED = "discovered"
+    #: Anything else that is watched differs.
+    UPDATED = "updated"
+
+
+_KIND_OF_FIELD = {
+    "status": Kind.STATUS_CHANGED,
+    "start": Kind.RESCHEDULED,
+    "end": Kind.RESCHEDULED,
+    "employee": Kind.REASSIGNED,
+    "other_employees": Kind.REASSIGNED,
+    "office": Kind.RELOCATED,
+    "meeting_type": Kind.RELOCATED,
+    "meeting_room": Kind.RELOCATED,
+    "location": Kind.RELOCATED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One watched field that differs; both values are None for personal text, of which only the fact is known."""
+
+    field: str
+    before: object
+    after: object
+
+
+def compare(before: Appointment, after: Appointment) -> tuple[FieldChange, ...]:
+    """Returns the watched fields that differ, in the order of the record; comparing a state with itself is empty."""
+    old, new = watched(before), watched(after)
+    return tuple(
+        FieldChange(name, None, None) if name in TEXT_FIELDS else FieldChange(name, old[name], new[name])
+        for name in old
+        if old[name] != new[name]
+    )
+
+
+def kinds_of(changes: Iterable[FieldChange]) -> tuple[Kind, ...]:
+    """Returns what the differences are called, most telling first, each once."""
+    found = {_KIND_OF_FIELD.get(change.field, Kind.UPDATED) for change in changes}
+    return tuple(kind for kind in Kind if kind in found)

@@ -1,0 +1,130 @@
+"""A delivery: one message owed to one channel, and what becomes of it after each attempt."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a delivery stands."""
+
+    #: Waits for its time, or for an earlier one of the same appointment.
+    PENDING = "pending"
+    #: Claimed by the send line; after a crash it becomes pending again.
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    #: Given up, with a reason; kept until a person decides.
+    DEAD = "dead"
+
+
+class Result(StrEnum):
+    """How an attempt ended."""
+
+    DELIVERED = "delivered"
+    #: May succeed later.
+    RETRY = "retry"
+    #: Will not succeed however often it is tried.
+    DEAD = "dead"
+
+
+class Reason(StrEnum):
+    """Why an attempt ended as it did; a closed list, so that it can be counted."""
+
+    OK = "ok"
+    #: The other side could not be reached at all.
+    UNREACHABLE = "unreachable"
+    #: No answer came in time, and the message had not gone out.
+    TIMEOUT = "timeout"
+    #: The message went out and no answer came: it may have arrived.
+    UNCERTAIN = "uncertain"
+    RATE_LIMITED = "rate_limited"
+    #: The other side failed (5xx, SMTP 4xx) or did not say why.
+    UNAVAILABLE = "unavailable"
+    #: The other side does not want this message (400 and kin, SMTP 5xx).
+    REJECTED = "rejected"
+    #: The credentials were not accepted (401, 403).
+    REFUSED = "refused"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    TOO_LARGE = "too_large"
+    #: A redirect, which is not followed: a POST would arrive as something else.
+    REDIRECTED = "redirected"
+    #: The rule's template failed on this event.
+    TEMPLATE = "template"
+    #: Nothing recorded an end: the process died during the attempt.
+    INTERRUPTED = "interrupted"
+    #: Every try of the schedule was used.
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to."""
+
+    result: Result
+    reason: Reason
+    #: The HTTP or SMTP status, where one was recovered.
+    status: int | None = None
+    #: How long the other side asked to be left alone.
+    retry_after: timedelta | None = None
+    #: For the operator: no secrets, no text of the message.
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message owed to one channel; unique for event, rule and channel."""
+
+    id: str
+    event_id: str
+    rule: str
+    channel: str
+    order_key: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What an attempt means for its delivery."""
+
+    state: State
+    reason: Reason
+    #: When it is tried again; only for a pending one.
+    due_at: datetime | None = None
+
+
+RETRY_DELAYS = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)
+)
+"""The waits between eight tries over 27.6 hours: the schedule of Svix."""
+
+JITTER = 0.2
+"""Each wait is stretched or shrunk by up to this share, so that a channel that returns is not stormed."""
+
+
+def delivery_id(event: str, rule: str, channel: str) -> str:
+    """Returns the delivery's id, 20 hex digits; the same on every try, and what a receiver can dedupe by."""
+    return hashlib.blake2b(f"{event}\0{rule}\0{channel}".encode(), digest_size=10).hexdigest()
+
+
+def after_attempt(
+    attempts: int,
+    outcome: Outcome,
+    now: datetime,
+    draw: float,
+    delays: Sequence[timedelta] = RETRY_DELAYS,
+) -> Settlement:
+    """Decides what becomes of a delivery after its attempt number `attempts` (from 1).
+
+    `draw` is a random number from 0 to 1 that sets the jitter.
+    """
+    if outcome.result is Result.DELIVERED:
+        return Settlement(State.DELIVERED, outcome.reason)
+    if outcome.result is Result.DEAD:
+        return Settlement(State.DEAD, outcome.reason)
+    if attempts > len(delays):
+        return Settlement(State.DEAD, Reason.EXHAUSTED)
+    wait = delays[attempts - 1] * (1 + JITTER * (2 * draw - 1))
+    return Settlement(State.PENDING, outcome.reason, now + max(wait, outcome.retry_after or timedelta(0)))
