@@ -1,0 +1,1 @@
+"""The source: Pexip Engage's appointments API, and a simulator of it."""
