@@ -1,0 +1,246 @@
+"""The appointments API over HTTP: the only file that knows the HTTP client.
+
+Every request carries a fresh X-Correlation-Id, which every log line about it repeats. What may pass is retried here
+within a deadline; what will not is raised with its likely cause.
+"""
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import httpx
+import stamina
+import structlog
+
+from notifier.clock import Clock
+from notifier.core.sweep import Filters, Span
+from notifier.engage.answer import Page, SourceBusy, check_status, http_date, page_of
+from notifier.engage.budget import Budget
+from notifier.engage.token import TokenSource
+from notifier.errors import SourceRefused, SourceUnavailable, Stopping
+
+log = structlog.get_logger(__name__)
+
+_UNAUTHORIZED = 401
+_LONGEST_WAIT_SECONDS = 10
+
+_PARAMETERS = {
+    "id": "id[]",
+    "external_id": "external-id[]",
+    "status": "status[]",
+    "meeting_type": "meeting-type[]",
+    "office": "office-id[]",
+    "subject": "subject-id[]",
+    "employee": "employee-id[]",
+    "customer": "customer-id[]",
+    "listing": "listing-id[]",
+    "lead_segment": "lead-segment-id[]",
+    "callback_request": "callback-request-id[]",
+}
+"""Our names of the API's filters; each is an array, and the API refuses one without the brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and how the appointments of one enterprise are listed."""
+
+    base_url: str
+    enterprise: str
+    accept_language: str
+    #: For each wait within a request: to connect, and for the next bytes.
+    timeout: timedelta
+    #: For one page with all its retries.
+    deadline: timedelta
+    page_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageLook:
+    """A page, and when it was asked for."""
+
+    page: Page
+    #: By our clock.
+    asked_at: datetime
+    #: By the source's clock, where it tells; the source's times are compared with this one.
+    served_at: datetime | None
+
+
+Query = Sequence[tuple[str, str]]
+
+
+class EngageClient:
+    """Reads lists of appointments; safe to share between threads. Close it to give up the connections."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        token: TokenSource,
+        budget: Budget,
+        clock: Clock,
+        stopping: threading.Event,
+    ) -> None:
+        self._endpoint = endpoint
+        self._token = token
+        self._budget = budget
+        self._clock = clock
+        self._stopping = stopping
+        self._http = http_client(endpoint.timeout, budget.concurrency)
+        self._url = f"{endpoint.base_url.rstrip('/')}/enterprises/{endpoint.enterprise}/appointments"
+        self._fetchers = ThreadPoolExecutor(budget.concurrency, thread_name_prefix="fetch")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives up all connections; requests that are under way fail."""
+        self._http.close()
+        self._fetchers.shutdown(wait=False, cancel_futures=True)
+
+    def pages(self, span: Span, filters: Filters) -> Iterator[PageLook]:
+        """Yields the pages of a list from first to last, the next ones being fetched meanwhile.
+
+        Ends where the newest `totalCount` says that the list ends, or at an empty page.
+
+        Raises:
+            SourceUnavailable: a page did not come within its deadline.
+            SourceRefused: the API refuses the query or the credentials.
+        """
+        query = _query(span, filters)
+        first = self._fetch(query, 0)
+        yield first
+        step = _step(first.page, self._endpoint.page_size)
+        total, offset = first.page.meta.total_count, step
+        ahead: deque[Future[PageLook]] = deque()
+        try:
+            while ahead or offset < total:
+                while offset < total and len(ahead) < self._budget.concurrency:
+                    ahead.append(self._fetchers.submit(self._fetch, query, offset))
+                    offset += step
+                look = ahead.popleft().result()
+                total = look.page.meta.total_count if look.page.records else 0
+                yield look
+        finally:
+            for future in ahead:
+                future.cancel()
+
+    def _fetch(self, query: Query, offset: int) -> PageLook:
+        """Returns one page; what may pass is tried again, with growing and jittered waits, until the deadline."""
+        paged = [*query, ("offset", str(offset)), ("limit", str(self._endpoint.page_size))]
+        for attempt in stamina.retry_context(
+            on=self._again,
+            attempts=None,
+            timeout=self._endpoint.deadline,
+            wait_initial=0.5,
+            wait_max=_LONGEST_WAIT_SECONDS,
+        ):
+            with attempt:
+                return self._try(paged, attempt.num)
+        raise AssertionError("a retry context either returns or raises")
+
+    def _again(self, error: Exception) -> bool | float:
+        """Says whether a failed request is tried again, and after how many seconds if the source told."""
+        if not isinstance(error, SourceUnavailable) or self._stopping.is_set():
+            return False
+        wait = error.retry_after if isinstance(error, SourceBusy) else None
+        if wait is None:
+            return True
+        return wait.total_seconds() if wait <= self._endpoint.deadline else False
+
+    def _try(self, query: Query, attempt: int) -> PageLook:
+        token = self._token.current()
+        status, look = self._ask(query, token, attempt)
+        if status == _UNAUTHORIZED and (renewed := self._token.renew(token)):
+            status, look = self._ask(query, renewed, attempt)
+        return look()
+
+    def _ask(self, query: Query, token: str, attempt: int) -> tuple[int, Callable[[], PageLook]]:
+        """Sends one request; returns its status, and a function that returns the page or raises what it was."""
+        correlation = str(uuid.uuid4())
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "X-Correlation-Id": correlation,
+            "Accept-Language": self._endpoint.accept_language,
+        }
+        told = log.bind(correlation_id=correlation, url=self._url, attempt=attempt)
+        with self._budget.request():
+            asked_at = self._clock()
+            if self._http.is_closed:
+                raise Stopping
+            try:
+                answer = self._http.get(self._url, params=list(query), headers=headers)
+            except httpx.TransportError as error:
+                if self._stopping.is_set():
+                    raise Stopping from error
+                told.info("request_failed", error=type(error).__name__)
+                raise SourceUnavailable(f"{_say(error)} (correlation id {correlation})") from error
+        told.debug("request", status=answer.status_code, bytes=len(answer.content))
+
+        def page() -> PageLook:
+            try:
+                check_status(answer.status_code, answer.content, answer.headers)
+                return PageLook(page_of(answer.content), asked_at, http_date(answer.headers.get("Date")))
+            except (SourceUnavailable, SourceRefused) as error:
+                told.info("request_refused", status=answer.status_code, error=str(error))
+                error.args = (f"{error} (correlation id {correlation})",)
+                raise
+
+        return answer.status_code, page
+
+
+def http_client(timeout: timedelta, connections: int) -> httpx.Client:
+    """Returns a client that follows no redirect, so that a token goes to no other address than the configured one."""
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return httpx.Client(timeout=timeout.total_seconds(), limits=limits, follow_redirects=False)
+
+
+def post_form(url: str, timeout: timedelta) -> Callable[[Mapping[str, str]], tuple[int, bytes]]:
+    """Returns a function that posts a form to the URL and returns status and body.
+
+    Raises, when called:
+        SourceUnavailable: no answer came.
+    """
+
+    def post(form: Mapping[str, str]) -> tuple[int, bytes]:
+        try:
+            answer = httpx.post(url, data=dict(form), timeout=timeout.total_seconds(), follow_redirects=False)
+        except httpx.TransportError as error:
+            raise SourceUnavailable(f"the token URL: {_say(error)}") from error
+        return answer.status_code, answer.content
+
+    return post
+
+
+def _step(first: Page, asked: int) -> int:
+    """Returns how many rows a page has: a server may give fewer than were asked for, and say so or not."""
+    came, told = len(first.records), min(first.meta.limit, asked)
+    return came if 0 < came < min(told, first.meta.total_count) else told
+
+
+def _query(span: Span, filters: Filters) -> Query:
+    dates = [("from", span.start), ("to", span.end)]
+    query = [(name, _time(moment)) for name, moment in dates if moment is not None]
+    return query + [(_PARAMETERS[name], value) for name, values in filters.items() for value in values]
+
+
+def _time(moment: datetime) -> str:
+    """Returns the time as the API takes it: a capital T and a Z."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _say(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    if isinstance(error, httpx.ConnectError):
+        return f"no connection ({error})"
+    return f"the connection broke ({type(error).__name__})"
