@@ -1,0 +1,148 @@
+"""What happened, for people who ask: events with their verdicts, deliveries with their attempts; newest first."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from notifier.core.delivery import Delivery, Reason, Result, State
+from notifier.core.event import Event
+from notifier.core.rule import Verdict
+from notifier.errors import StoreError
+from notifier.store import rows
+from notifier.store.tables import AttemptRow, DeliveryRow, EventRow
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event as it is on record."""
+
+    #: Events are numbered in the order in which they were recorded.
+    seq: int
+    event: Event
+    #: What each rule said to it, in the order of the rules.
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryRecord:
+    """A delivery and what became of it so far."""
+
+    #: Deliveries are numbered in the order in which they were made.
+    seq: int
+    delivery: Delivery
+    state: State
+    #: Of the last attempt that ended; None before.
+    reason: Reason | None
+    created_at: datetime
+    #: When it was delivered or given up.
+    settled_at: datetime | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One try of a delivery; what it came to is None while it lasts."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    result: Result | None
+    reason: Reason | None
+    #: The HTTP or SMTP status, where one was recovered.
+    status: int | None
+    detail: str
+
+
+def events(
+    tx: Session,
+    limit: int,
+    *,
+    since: datetime | None = None,
+    source: str | None = None,
+    appointment: str | None = None,
+) -> list[EventRecord]:
+    """Returns the newest events, of one source or appointment and detected since a time where these are given."""
+    query = select(EventRow).order_by(col(EventRow.seq).desc()).limit(limit)
+    if since is not None:
+        query = query.where(EventRow.detected_at >= since)
+    if source is not None:
+        query = query.where(EventRow.source == source)
+    if appointment is not None:
+        query = query.where(EventRow.appointment_id == appointment)
+    return [_event_record(row) for row in tx.exec(query)]
+
+
+def event(tx: Session, id_: str) -> EventRecord:
+    """Returns the event with this id, or the only one whose id begins like this.
+
+    Raises:
+        StoreError: there is none, or there are several.
+    """
+    # Ids are hexadecimal: "g" follows every digit.
+    query = select(EventRow).where(EventRow.id >= id_, EventRow.id < f"{id_}g").limit(2)
+    found = tx.exec(query).all()
+    if not found:
+        raise StoreError(f"there is no event {id_!r} on record")
+    if len(found) > 1:
+        raise StoreError(f"more than one event's id begins with {id_!r}; write more of it")
+    return _event_record(found[0])
+
+
+def deliveries(
+    tx: Session,
+    limit: int,
+    *,
+    states: Collection[State] = (),
+    channel: str | None = None,
+) -> list[DeliveryRecord]:
+    """Returns the newest deliveries, in one of these states and of one channel where these are given."""
+    query = select(DeliveryRow).order_by(col(DeliveryRow.seq).desc()).limit(limit)
+    if states:
+        query = query.where(col(DeliveryRow.state).in_(states))
+    if channel is not None:
+        query = query.where(DeliveryRow.channel == channel)
+    return [_delivery_record(row) for row in tx.exec(query)]
+
+
+def deliveries_of(tx: Session, event_id: str) -> list[DeliveryRecord]:
+    """Returns the deliveries of an event, in the order in which they were made."""
+    query = select(DeliveryRow).where(DeliveryRow.event_id == event_id).order_by(col(DeliveryRow.seq))
+    return [_delivery_record(row) for row in tx.exec(query)]
+
+
+def attempts(tx: Session, delivery_seq: int) -> list[AttemptRecord]:
+    """Returns the attempts of a delivery, first to last."""
+    query = select(AttemptRow).where(AttemptRow.delivery_seq == delivery_seq).order_by(col(AttemptRow.number))
+    return [_attempt_record(row) for row in tx.exec(query)]
+
+
+def _event_record(row: EventRow) -> EventRecord:
+    assert row.seq is not None
+    return EventRecord(row.seq, rows.event_of(row), rows.verdicts_of(row))
+
+
+def _delivery_record(row: DeliveryRow) -> DeliveryRecord:
+    assert row.seq is not None
+    return DeliveryRecord(
+        seq=row.seq,
+        delivery=rows.delivery_of(row),
+        state=State(row.state),
+        reason=None if row.reason is None else Reason(row.reason),
+        created_at=row.created_at,
+        settled_at=row.settled_at,
+        attempts=row.attempts,
+    )
+
+
+def _attempt_record(row: AttemptRow) -> AttemptRecord:
+    return AttemptRecord(
+        number=row.number,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        result=None if row.result is None else Result(row.result),
+        reason=None if row.reason is None else Reason(row.reason),
+        status=row.status,
+        detail=row.detail,
+    )

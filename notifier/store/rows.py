@@ -1,0 +1,185 @@
+"""Rows to values and back: the only place that knows how the core's values lie in the tables.
+
+Times, ids and words that are searched for have columns of their own; the rest is JSON. Reading ignores fields that
+it does not know, so that a store outlives a field that the core has dropped.
+"""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+from notifier.core.appointment import Appointment
+from notifier.core.change import FieldChange, Kind
+from notifier.core.delivery import Delivery, State
+from notifier.core.event import Event
+from notifier.core.plan import Known, Recorded
+from notifier.core.rule import Verdict
+from notifier.core.sweep import Look, Span
+from notifier.store.tables import DeliveryRow, EventRow, LookRow
+
+_FIELDS = tuple(field.name for field in fields(Appointment))
+_read_fields = attrgetter(*_FIELDS)
+_VERDICT_FIELDS = tuple(field.name for field in fields(Verdict))
+#: Fields of an appointment that JSON does not give back as they were.
+_TIMES = frozenset({"start", "end", "created_at", "updated_at"})
+_LISTS = frozenset({"other_employees", "other_customers"})
+
+
+def write_state(appointment: Appointment) -> str:
+    """Returns the whole appointment as JSON; what it does not have is left out."""
+    values = zip(_FIELDS, _read_fields(appointment), strict=True)
+    return _dump({name: value for name, value in values if value is not None and value != ()})
+
+
+def read_state(text: str) -> Appointment:
+    """Returns the appointment that `write_state` wrote."""
+    stored: dict[str, Any] = orjson.loads(text)
+    return Appointment(**{name: _read_value(name, stored[name]) for name in _FIELDS if name in stored})
+
+
+def write_changes(changes: Iterable[FieldChange]) -> str:
+    """Returns what differs between two states as JSON."""
+    return _dump([(change.field, change.before, change.after) for change in changes])
+
+
+def read_changes(text: str) -> tuple[FieldChange, ...]:
+    """Returns the changes that `write_changes` wrote."""
+    stored: list[tuple[str, Any, Any]] = orjson.loads(text)
+    return tuple(
+        FieldChange(name, _read_value(name, before), _read_value(name, after)) for name, before, after in stored
+    )
+
+
+def known_values(source: str, known: Known) -> dict[str, Any]:
+    """Returns the columns of an appointment's row."""
+    appointment = known.appointment
+    return {
+        "source": source,
+        "id": appointment.id,
+        "digest": known.digest,
+        "revision": known.revision,
+        "observed_at": known.observed_at,
+        "status": appointment.status,
+        "start": appointment.start,
+        "updated_at": appointment.updated_at,
+        "state": write_state(appointment),
+    }
+
+
+def look_values(source: str, look: Look) -> dict[str, Any]:
+    """Returns the columns of a look's row."""
+    return {
+        "source": source,
+        "scope": look.scope,
+        "began_at": look.began_at,
+        "span_start": look.span.start,
+        "span_end": look.span.end,
+        "end_offset": None if look.end_offset is None else look.end_offset.total_seconds(),
+        "filters": _dump(dict(look.filters)),
+    }
+
+
+def look_of(row: LookRow) -> Look:
+    """Returns the look that the row holds."""
+    filters: dict[str, list[str]] = orjson.loads(row.filters)
+    return Look(
+        scope=row.scope,
+        began_at=row.began_at,
+        span=Span(row.span_start, row.span_end),
+        end_offset=None if row.end_offset is None else timedelta(seconds=row.end_offset),
+        filters={name: tuple(wanted) for name, wanted in filters.items()},
+    )
+
+
+def event_values(recorded: Recorded) -> dict[str, Any]:
+    """Returns the columns of an event's row, the verdicts on it included."""
+    event = recorded.event
+    return {
+        "id": event.id,
+        "source": event.source,
+        "sweep": event.sweep,
+        "appointment_id": event.after.id,
+        "occurred_at": event.occurred_at,
+        "detected_at": event.detected_at,
+        "kinds": _dump(event.kinds),
+        "changes": write_changes(event.changes),
+        "before": None if event.before is None else write_state(event.before),
+        "after": write_state(event.after),
+        "verdicts": _dump(recorded.verdicts),
+    }
+
+
+def event_of(row: EventRow) -> Event:
+    """Returns the event that the row holds, as it was when it was detected."""
+    return Event(
+        id=row.id,
+        source=row.source,
+        sweep=row.sweep,
+        kinds=tuple(Kind(kind) for kind in orjson.loads(row.kinds)),
+        changes=read_changes(row.changes),
+        before=None if row.before is None else read_state(row.before),
+        after=read_state(row.after),
+        detected_at=row.detected_at,
+    )
+
+
+def verdicts_of(row: EventRow) -> tuple[Verdict, ...]:
+    """Returns what each rule said to the event of the row."""
+    stored: list[dict[str, Any]] = orjson.loads(row.verdicts)
+    return tuple(Verdict(**{name: verdict[name] for name in _VERDICT_FIELDS if name in verdict}) for verdict in stored)
+
+
+def delivery_values(delivery: Delivery, now: datetime) -> dict[str, Any]:
+    """Returns the columns of the row of a delivery that is new and waits for its time."""
+    return {
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "rule": delivery.rule,
+        "channel": delivery.channel,
+        "order_key": delivery.order_key,
+        "state": State.PENDING.value,
+        "due_at": delivery.due_at,
+        "created_at": now,
+        "attempts": 0,
+    }
+
+
+def delivery_of(row: DeliveryRow) -> Delivery:
+    """Returns the delivery that the row holds."""
+    return Delivery(
+        id=row.id,
+        event_id=row.event_id,
+        rule=row.rule,
+        channel=row.channel,
+        order_key=row.order_key,
+        due_at=row.due_at,
+    )
+
+
+def stored(value: Any) -> Any:
+    """Returns a column's value as it lies in SQLite: times in UTC, written as the columns' own type writes them."""
+    if not isinstance(value, datetime):
+        return value
+    if value.utcoffset() is None:
+        raise ValueError(f"{value} does not say which time zone it means")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def _dump(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _read_value(name: str, stored: Any) -> Any:
+    if stored is None:
+        return None
+    if name in _TIMES:
+        return datetime.fromisoformat(stored)
+    if name in _LISTS:
+        return tuple(stored)
+    if name == "fingerprints":
+        return tuple((text, digest) for text, digest in stored)
+    return stored

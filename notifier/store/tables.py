@@ -1,0 +1,201 @@
+"""The tables of the store.
+
+Rows do not validate (SQLModel checks nothing for tables) and never leave this package: `rows` turns them into the
+frozen values of the core and back. Ids, states and times are stored; personal text only as keyed hashes. Whatever
+is only ever read whole is kept as JSON.
+
+A delivery is unsettled while it is pending or being sent. `settled_at` says the same as the state, for one reason:
+"settled_at IS NULL" is a condition that a partial index can carry, so that a claim never walks past settled rows.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index, MetaData, Table, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from notifier.core.delivery import Result, State
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every constraint has a name, without which SQLite's tables can't be altered by a later migration."""
+
+
+class Row(SQLModel):
+    """What all tables share: the names of their constraints."""
+
+    metadata = METADATA
+
+
+class AppointmentRow(Row, table=True):
+    """The last committed state of one appointment; all of them are the snapshot."""
+
+    __tablename__ = "appointment"
+    __table_args__ = (Index(None, "source", "start"),)
+
+    source: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    digest: bytes
+    revision: int
+    observed_at: datetime
+    status: str
+    start: datetime | None
+    updated_at: datetime
+    #: The whole core Appointment as JSON.
+    state: str
+
+
+class LookRow(Row, table=True):
+    """The last complete reading of one scope of a source."""
+
+    __tablename__ = "look"
+
+    source: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    began_at: datetime
+    span_start: datetime | None
+    span_end: datetime | None
+    #: In seconds.
+    end_offset: float | None
+    #: Field name to wanted values, as JSON.
+    filters: str
+
+
+class SweepRow(Row, table=True):
+    """The figures of a sweep's last run, and of its troubles."""
+
+    __tablename__ = "sweep"
+
+    source: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: str | None = None
+    pages: int = 0
+    rows: int = 0
+    changed: int = 0
+    events: int = 0
+    baseline: int = 0
+    rejected: int = 0
+    last_good_at: datetime | None = None
+    #: When the first of the failed runs in a row began.
+    failing_since: datetime | None = None
+    failures: int = 0
+    error: str = ""
+    #: How often a start was left out because the former run was still going.
+    skipped: int = 0
+    #: The newest committed `updated_at`.
+    watermark: datetime | None = None
+    #: In seconds.
+    lag: float | None = None
+
+
+class EventRow(Row, table=True):
+    """A change of an appointment, with every rule's verdict on it."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        UniqueConstraint("id"),
+        # The appointment first: people ask for one without its source.
+        Index(None, "appointment_id", "source"),
+        Index(None, "detected_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str
+    source: str
+    sweep: str
+    appointment_id: str
+    occurred_at: datetime
+    detected_at: datetime
+    #: JSON, all of these; `before` is None for an appointment that was not known.
+    kinds: str
+    changes: str
+    before: str | None
+    after: str
+    verdicts: str
+
+
+def _among(column: str, words: type[State | Result]) -> str:
+    return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
+
+
+def _unsettled(name: str, *columns: str) -> Index:
+    where = text("settled_at IS NULL")
+    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+class DeliveryRow(Row, table=True):
+    """One message owed to one channel; the pending ones are the outbox."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        UniqueConstraint("id"),
+        UniqueConstraint("event_id", "rule", "channel"),
+        CheckConstraint(_among("state", State), "state"),
+        CheckConstraint("(settled_at IS NULL) = (state IN ('pending', 'sending'))", "settled"),
+        # For counting, and for finding the dead.
+        Index(None, "state", "channel"),
+        # For the claim: what is due, and whether something older of the same key stands before it.
+        _unsettled("ix_delivery_due", "channel", "due_at", "seq"),
+        _unsettled("ix_delivery_order", "channel", "order_key", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    #: In the order in which the deliveries were made, never used twice.
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str
+    event_id: str = Field(foreign_key="event.id")
+    rule: str
+    channel: str
+    order_key: str
+    state: str
+    #: Why it stands where it stands: of its last attempt; None before the first.
+    reason: str | None = None
+    due_at: datetime
+    created_at: datetime
+    settled_at: datetime | None = None
+    attempts: int = 0
+
+
+class AttemptRow(Row, table=True):
+    """One try of a delivery, written before the try and completed after it."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        UniqueConstraint("delivery_seq", "number"),
+        CheckConstraint(_among("result", Result), "result"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    delivery_seq: int = Field(foreign_key="delivery.seq")
+    #: From 1.
+    number: int
+    started_at: datetime
+    #: None until the end is recorded, and so are the others.
+    finished_at: datetime | None = None
+    result: str | None = None
+    reason: str | None = None
+    status: int | None = None
+    detail: str = ""
+
+
+class SettingRow(Row, table=True):
+    """A value that belongs to this store and is made with it."""
+
+    __tablename__ = "setting"
+
+    name: str = Field(primary_key=True)
+    value: bytes
+
+
+def table_of(row: type[Row]) -> Table:
+    """Returns the table behind a row class, for statements that work on many rows at once."""
+    return METADATA.tables[str(row.__tablename__)]
