@@ -1,0 +1,135 @@
+"""An HTTP server on this machine that answers as a test tells it to, and remembers what it was sent."""
+
+import socket
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+
+PATIENCE = 10
+"""Seconds after which a hanging answer ends by itself."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+    #: The client's port: the same for requests over one connection.
+    port: int
+
+
+RESET = "reset"
+HANG = "hang"
+#: A status and the first byte of a body that never ends.
+DRIP = "drip"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Gives its replies in order, and the last one for ever."""
+
+    daemon_threads = True
+
+    def __init__(self, replies: Sequence[Reply | str]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: list[Request] = []
+        self.released = Event()
+        self._replies = list(replies) or [Reply()]
+        self._lock = Lock()
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def take(self, request: Request) -> Reply | str:
+        with self._lock:
+            self.requests.append(request)
+            return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+    def handle_error(self, *_: object) -> None:
+        """Stays silent: clients that hang up are part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = self.server.take(Request(self.path, headers, body, int(self.client_address[1])))
+        if isinstance(reply, Reply):
+            self._answer(reply)
+        else:
+            getattr(self, f"_{reply}")()
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def _answer(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        if reply.status != 204:
+            self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
+
+    def _reset(self) -> None:
+        # Linger for 0 s: the close becomes a reset.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def _hang(self) -> None:
+        self.server.released.wait(PATIENCE)
+        self.close_connection = True
+
+    def _drip(self) -> None:
+        self.send_response(400)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x")
+        self._hang()
+
+    def log_message(self, *_: object) -> None:
+        """Stays silent."""
+
+
+@contextmanager
+def receiving(*replies: Reply | str) -> Iterator[Receiver]:
+    """Runs a receiver for the length of the block."""
+    receiver = Receiver(replies)
+    thread = Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        receiver.released.set()
+        receiver.shutdown()
+        receiver.server_close()
+        thread.join(PATIENCE)
+
+
+def free_port() -> int:
+    """Returns a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
