@@ -1,0 +1,1 @@
+"""What a team writes: config.toml and rules/*.toml, read into values, every mistake with file and line."""

@@ -1,0 +1,233 @@
+"""The tables of `config.toml`: every key that it may have, what the key takes, and its default.
+
+`settings.py` turns them into the values that the program works with.
+"""
+
+import re
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from notifier.config.table import Duration, Offset, Table, Text, among, as_tuple, wrong, wrong_value
+from notifier.core.appointment import MEETING_TYPES, STATUSES
+
+FARTHEST = timedelta(days=3650)
+"""How far from now a sweep may reach; beyond lie only typing errors."""
+
+MEMORY = ":memory:"
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+        raise wrong_value("must consist of letters, digits, - and _")
+    return value
+
+
+def _zone(value: object) -> ZoneInfo:
+    if not isinstance(value, str):
+        raise wrong('must be the name of a time zone in quotes, like "Europe/Brussels"')
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        names = tuple(sorted(available_timezones()))
+        raise PydanticCustomError("unknown", "unknown", {"noun": "time zone", "names": names}) from error
+
+
+def _near_offset(value: timedelta) -> timedelta:
+    if abs(value) > FARTHEST:
+        raise wrong_value("must be within ten years from now")
+    return value
+
+
+def _store_url(value: str) -> str:
+    name = value.removeprefix("sqlite:///")
+    if name in {value, "", MEMORY} or "?" in name:
+        # An address of another database may hold a password.
+        raise wrong("must be sqlite:/// and the name of a file; other databases are not supported yet")
+    return value
+
+
+def _address(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"\s", value):
+        raise wrong("must be an address like https://api.example.com")
+    if parts.username or parts.password:
+        raise wrong("must not hold a user or a password")
+    return parts
+
+
+def _token_url(value: str) -> str:
+    _address(value)
+    return value
+
+
+def _base_url(value: str) -> str:
+    parts = _address(value)
+    if "/enterprises" in parts.path:
+        raise wrong("must end before `/enterprises`: that part is added from `enterprise`")
+    if parts.query or parts.fragment:
+        raise wrong("must not hold a `?` or `#`")
+    return value.rstrip("/")
+
+
+def _enterprise(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._~-]+", value):
+        raise wrong_value("must be the enterprise's short name, as in the address of the API")
+    return value
+
+
+def _languages(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9*,;=. -]+", value):
+        raise wrong_value('must list languages like "nl, en;q=0.8, *;q=0.5"')
+    return value
+
+
+def _secret_line(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise wrong("must be one word without spaces; for a token, without `Bearer` in front of it")
+    return value
+
+
+def _secret_text(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value():
+        raise wrong("must not be empty")
+    return value
+
+
+def _channel_url(value: SecretStr) -> SecretStr:
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value.get_secret_value()):
+        raise wrong("must begin with a service, as slack://, mailtos:// or https:// do")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
+NearOffset = Annotated[Offset, AfterValidator(_near_offset)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=1)]
+Statuses = Annotated[
+    tuple[Annotated[str, among("status", STATUSES)], ...], BeforeValidator(as_tuple), Field(min_length=1)
+]
+MeetingTypes = Annotated[
+    tuple[Annotated[str, among("meeting type", MEETING_TYPES)], ...], BeforeValidator(as_tuple), Field(min_length=1)
+]
+
+
+DEFAULT_RULES = ("rules/*.toml",)
+
+
+class StoreTable(Table):
+    """`[store]`."""
+
+    url: Annotated[str, AfterValidator(_store_url)] = "sqlite:///notifier.db"
+    synchronous: Annotated[str, among("mode", ("full", "normal"))] = "full"
+
+
+class OAuthTable(Table):
+    """`[sources.NAME.oauth]`."""
+
+    token_url: Annotated[str, AfterValidator(_token_url)]
+    client_id: Text
+    client_secret: Annotated[SecretStr, AfterValidator(_secret_text)]
+    scope: Text | None = None
+
+
+class LimitsTable(Table):
+    """`[sources.NAME.limits]`; the vendor's ceilings are 3000 and 4 for each address of ours."""
+
+    requests_per_minute: Annotated[int, Field(ge=1, le=3000)] = 1500
+    concurrency: Annotated[int, Field(ge=1, le=4)] = 2
+
+
+class SweepTable(Table):
+    """`[[sources.NAME.sweeps]]`; all keys but the first four are filters of the API, under the names of our fields."""
+
+    name: Name
+    every: Duration
+    begin: NearOffset | None = Field(default=None, alias="from")
+    end: NearOffset | None = Field(default=None, alias="to")
+    id: Texts | None = None
+    external_id: Texts | None = None
+    status: Statuses | None = None
+    meeting_type: MeetingTypes | None = None
+    office: Texts | None = None
+    subject: Texts | None = None
+    employee: Texts | None = None
+    customer: Texts | None = None
+    listing: Texts | None = None
+    lead_segment: Texts | None = None
+    callback_request: Texts | None = None
+
+    @field_validator("end")
+    @classmethod
+    def _in_order(cls, end: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        begin = info.data.get("begin")
+        if begin is not None and end is not None and begin >= end:
+            raise wrong_value("must be later than `from`")
+        return end
+
+
+class SourceTable(Table):
+    """`[sources.NAME]`."""
+
+    base_url: Annotated[str, AfterValidator(_base_url)]
+    enterprise: Annotated[str, AfterValidator(_enterprise)]
+    oauth: OAuthTable | None = None
+    token: SecretLine | None = Field(default=None, validate_default=True)
+    accept_language: Annotated[str, AfterValidator(_languages)] = "en, *;q=0.5"
+    timeout: Duration = timedelta(seconds=30)
+    deadline: Duration = timedelta(minutes=2)
+    page_size: Annotated[int, Field(ge=1, le=1000)] = 500
+    limits: LimitsTable = LimitsTable()
+    sweeps: Annotated[tuple[SweepTable, ...], BeforeValidator(as_tuple)] = ()
+
+    @field_validator("token")
+    @classmethod
+    def _token_or_oauth(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "oauth" not in info.data:
+            # It was given, and has its own complaint.
+            return token
+        if token is None and info.data["oauth"] is None:
+            raise wrong("is missing; there must be a `token` or a table `oauth`")
+        if token is not None and info.data["oauth"] is not None:
+            raise wrong("can't stand beside the table `oauth`; give one of the two")
+        return token
+
+
+class ChannelTable(Table):
+    """`[channels.NAME]`."""
+
+    url: Annotated[SecretStr, AfterValidator(_channel_url)]
+    signing_secret: SecretLine | None = None
+
+    @field_validator("signing_secret")
+    @classmethod
+    def _only_for_webhooks(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        url: SecretStr | None = info.data.get("url")
+        if url is not None and not re.match("https?://", url.get_secret_value(), re.IGNORECASE):
+            raise wrong("is for channels whose url begins with https:// or http:// only")
+        return secret
+
+
+class ConfigTable(Table):
+    """The whole of `config.toml`."""
+
+    zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(default_factory=lambda: ZoneInfo("UTC"), alias="timezone")
+    rules: Texts = DEFAULT_RULES
+    store: StoreTable = StoreTable()
+    sources: dict[Name, SourceTable] = Field(default={}, validate_default=True)
+    channels: dict[Name, ChannelTable] = Field(default={})
+
+    @field_validator("sources")
+    @classmethod
+    def _at_least_one(cls, sources: dict[str, SourceTable]) -> dict[str, SourceTable]:
+        if not sources:
+            raise wrong("is missing: write a table [sources.NAME] with base_url, enterprise and token")
+        return sources

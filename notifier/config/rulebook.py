@@ -1,0 +1,237 @@
+"""The rules that the team wrote: every `rules/*.toml` as a tuple of rules, or a complaint with file and line.
+
+Nothing that a rule says is ignored: a key that this version does not know is a mistake, not a wish.
+"""
+
+import glob
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from notifier.config.condition import ConditionError, compile_condition
+from notifier.config.settings import Outline, Settings
+from notifier.config.table import (
+    Table,
+    Text,
+    among,
+    among_context,
+    as_tuple,
+    read_table,
+    wrong,
+    wrong_lines,
+    wrong_value,
+)
+from notifier.config.toml_file import Location, TomlFile, read_toml
+from notifier.core import rule as requirement
+from notifier.core.appointment import MEETING_TYPES, STATUSES, WATCHED_FIELDS
+from notifier.core.change import Kind
+from notifier.core.message import template_problems
+from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Requirement, Rule
+from notifier.errors import ConfigError, Problem
+
+_LONGEST_NAME = 100
+
+
+def _name(value: str) -> str:
+    if value != value.strip() or not all(letter.isalnum() or letter in "-_. " for letter in value):
+        raise wrong_value("must consist of letters, digits, -, _, . and spaces between them")
+    if len(value) > _LONGEST_NAME:
+        raise wrong(f"must have at most {_LONGEST_NAME} characters")
+    return value
+
+
+def _no_status(value: str) -> str:
+    status = value.upper()
+    if status in STATUSES:
+        raise wrong(f'must say what happened; for a status write on = "status_changed" and to = "{status}"')
+    return value
+
+
+def _template(value: str) -> str:
+    problems = template_problems(value)
+    if problems:
+        raise wrong_lines([(line, text.removeprefix("template: ")) for line, text in problems])
+    return value
+
+
+def _condition(value: str) -> str:
+    try:
+        compile_condition(value)
+    except ConditionError as error:
+        raise wrong_lines(error.problems) from error
+    return value
+
+
+def _lead_time(value: str) -> str:
+    try:
+        requirement.lead_time(value)
+    except (ValueError, OverflowError) as error:
+        raise wrong_value("must compare the time left with durations, like <24h, >2d or >0s <24h") from error
+    return value
+
+
+def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
+    twins = [value for index, value in enumerate(values) if value in values[:index]]
+    if twins:
+        raise wrong(f"names `{twins[0]}` twice")
+    return values
+
+
+_AsTuple = BeforeValidator(as_tuple)
+_NotEmpty = Field(min_length=1)
+Texts = Annotated[tuple[Text, ...], _AsTuple, _NotEmpty]
+Kinds = Annotated[
+    tuple[Annotated[str, AfterValidator(_no_status), among("kind of event", Kind)], ...], _AsTuple, _NotEmpty
+]
+Statuses = Annotated[tuple[Annotated[str, among("status", STATUSES)], ...], _AsTuple, _NotEmpty]
+MeetingTypes = Annotated[tuple[Annotated[str, among("meeting type", MEETING_TYPES)], ...], _AsTuple, _NotEmpty]
+Fields = Annotated[tuple[Annotated[str, among("field", WATCHED_FIELDS)], ...], _AsTuple, _NotEmpty]
+Sources = Annotated[tuple[Annotated[str, among_context("source", "sources")], ...], _AsTuple, _NotEmpty]
+Channels = Annotated[
+    tuple[Annotated[str, among_context("channel", "channels")], ...], _AsTuple, _NotEmpty, AfterValidator(_no_twins)
+]
+Template = Annotated[Text, AfterValidator(_template)]
+
+
+class WhereTable(Table):
+    """`where`: what the appointment must be like."""
+
+    source: Sources | None = None
+    office: Texts | None = None
+    subject: Texts | None = None
+    employee: Texts | None = None
+    customer: Texts | None = None
+    listing: Texts | None = None
+    lead_segment: Texts | None = None
+    callback_request: Texts | None = None
+    meeting_type: MeetingTypes | None = None
+    #: The vendor's words for it are not all known, so any is taken.
+    updated_by_type: Texts | None = None
+    changed: Fields | None = None
+    lead_time: Annotated[str, AfterValidator(_lead_time)] | None = None
+
+
+class RuleTable(Table):
+    """`[[rule]]`."""
+
+    name: Annotated[Text, AfterValidator(_name)]
+    description: str = ""
+    on: Kinds
+    status_before: Statuses | None = Field(default=None, alias="from")
+    status_after: Statuses | None = Field(default=None, alias="to")
+    where: WhereTable = WhereTable()
+    condition: Annotated[str, AfterValidator(_condition)] | None = Field(default=None, alias="if")
+    channels: Channels
+    title: Template | None = None
+    body: Template | None = None
+    stop: bool = False
+
+
+class RuleFileTable(Table):
+    """The whole of a file with rules."""
+
+    rule: Annotated[tuple[RuleTable, ...], _AsTuple] = ()
+
+
+def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
+    """Returns the rules of every file that the settings name, in the order of the files' names and their own.
+
+    Raises:
+        ConfigError: with everything that is wrong in all the files.
+    """
+    paths, problems = _rule_files(settings)
+    context = {"channels": tuple(settings.channels), "sources": tuple(settings.sources)}
+    rules: list[Rule] = []
+    files: list[TomlFile] = []
+    mistakes: list[Problem] = []
+    for path in paths:
+        try:
+            file = read_toml(path)
+        except ConfigError as error:
+            mistakes += error.problems
+            continue
+        files.append(file)
+        table, found = read_table(RuleFileTable, file, context=context)
+        mistakes += found
+        rules += (_rule(entry) for entry in table.rule) if table else ()
+    mistakes += _twins(files)
+    if problems or mistakes:
+        raise ConfigError(
+            [*problems, *sorted(mistakes, key=lambda mistake: (mistake.file.name, mistake.file, mistake.line))]
+        )
+    return tuple(rules)
+
+
+def _rule_files(settings: Settings | Outline) -> tuple[list[Path], list[Problem]]:
+    """Returns the files by name, each once, and a problem for each pattern that matches none."""
+    found: set[Path] = set()
+    problems: list[Problem] = []
+    for index, pattern in enumerate(settings.rules):
+        # Unlike `Path.glob`, this takes absolute patterns, and passes over the hidden files that editors leave behind.
+        matches = glob.glob(pattern, root_dir=settings.folder, recursive=True)  # noqa: PTH207
+        files = {path for match in matches if (path := settings.folder / match).is_file()}
+        found |= files
+        if not files:
+            text = f"`rules`: no file matches `{_written(settings, index)}` in {settings.folder}"
+            problems.append(settings.problem(("rules", index), text))
+    return sorted(found, key=lambda path: (path.name, path)), problems
+
+
+def _written(settings: Settings | Outline, index: int) -> str:
+    """Returns the pattern as its author wrote it, or the default."""
+    patterns = as_tuple(settings.file.data.get("rules"))
+    if isinstance(patterns, tuple) and len(patterns) == len(settings.rules):
+        return str(patterns[index])
+    return settings.rules[index]
+
+
+def _twins(files: Sequence[TomlFile]) -> Iterator[Problem]:
+    """Finds rules of one name, whether or not the rest of them is right."""
+    first: dict[str, str] = {}
+    for file in files:
+        for name, location in _names(file):
+            if name in first:
+                yield file.problem(location, f"there is a rule `{name}` in {first[name]} already")
+            else:
+                first[name] = f"{file.file}:{file.line(location)}"
+
+
+def _names(file: TomlFile) -> Iterator[tuple[str, Location]]:
+    rules = file.data.get("rule")
+    for index, entry in enumerate(rules if isinstance(rules, list) else ()):
+        name = entry.get("name") if isinstance(entry, Mapping) else None
+        if isinstance(name, str):
+            yield name, ("rule", index, "name")
+
+
+def _rule(table: RuleTable) -> Rule:
+    return Rule(
+        name=table.name,
+        description=table.description,
+        requirements=tuple(_requirements(table)),
+        channels=table.channels,
+        title=table.title,
+        body=table.body,
+        stop=table.stop,
+    )
+
+
+def _requirements(table: RuleTable) -> Iterator[Requirement]:
+    """Yields the keys in a fixed order, the plainest first: the first that fails is the reason that people read."""
+    yield requirement.on_kinds(Kind(kind) for kind in table.on)
+    if table.status_before:
+        yield requirement.from_status(table.status_before)
+    if table.status_after:
+        yield requirement.to_status(table.status_after)
+    where = table.where
+    for name in ("source", *ID_FIELDS, *WORD_FIELDS):
+        if values := getattr(where, name):
+            yield requirement.field_among(name, values)
+    if where.changed:
+        yield requirement.changed_any(where.changed)
+    if where.lead_time:
+        yield requirement.lead_time(where.lead_time)
+    if table.condition:
+        yield requirement.condition(table.condition, compile_condition(table.condition))

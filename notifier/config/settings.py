@@ -1,0 +1,252 @@
+"""The settings that the program works with, read from `config.toml`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+
+from notifier.config.config_table import DEFAULT_RULES, ConfigTable, OAuthTable, SourceTable, StoreTable, SweepTable
+from notifier.config.reference import expand
+from notifier.config.table import as_tuple, read_table
+from notifier.config.toml_file import Location, TomlFile, read_toml
+from notifier.core.sweep import Sweep
+from notifier.errors import ConfigError, Problem
+
+DEFAULT_SWEEPS = (
+    Sweep(name="near", begin=timedelta(days=-1), end=timedelta(days=7), every=timedelta(minutes=1), filters={}),
+    Sweep(name="later", begin=timedelta(days=7), end=timedelta(days=60), every=timedelta(minutes=10), filters={}),
+    Sweep(name="far", begin=timedelta(days=60), end=timedelta(days=400), every=timedelta(hours=1), filters={}),
+    Sweep(name="past", begin=timedelta(days=-14), end=timedelta(days=-1), every=timedelta(minutes=30), filters={}),
+    # A query with dates may leave out what has none.
+    Sweep(
+        name="undated",
+        every=timedelta(minutes=5),
+        filters={"status": ("OUTGOING_INVITE", "ALTERNATIVE_DATE_REQUESTED")},
+    ),
+)
+"""The sweeps of a source that names none: the nearer a start, the sooner its changes matter."""
+
+FILTERS = tuple(name for name in SweepTable.model_fields if name not in {"name", "every", "begin", "end"})
+"""The filters that a sweep may have, under the names of our fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """Where everything is kept."""
+
+    #: With an absolute path.
+    url: str
+    #: `full` survives a power cut without a repeated message; `normal` is faster.
+    synchronous: Literal["full", "normal"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth:
+    """How to get a token by client credentials."""
+
+    token_url: str
+    client_id: str
+    client_secret: SecretStr
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The most that a source is asked."""
+
+    requests_per_minute: int
+    #: Requests at the same time.
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One enterprise at one API address."""
+
+    name: str
+    #: Without a slash at its end.
+    base_url: str
+    enterprise: str
+    #: Either this or `oauth` is there.
+    token: SecretStr | None
+    oauth: OAuth | None
+    accept_language: str
+    #: For one request.
+    timeout: timedelta
+    #: For one request with all its repetitions.
+    deadline: timedelta
+    page_size: int
+    limits: Limits
+    sweeps: tuple[Sweep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """One destination; what its address means is for `channel.py`."""
+
+    name: str
+    url: SecretStr
+    signing_secret: SecretStr | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that `config.toml` says, with defaults filled in and references replaced."""
+
+    #: Where the file lies; what it names is relative to this folder.
+    folder: Path
+    #: For people's eyes and for hours.
+    zone: ZoneInfo
+    #: Patterns of the files with rules, relative to the folder.
+    rules: tuple[str, ...]
+    store: StoreSettings
+    sources: Mapping[str, Source]
+    channels: Mapping[str, ChannelSettings]
+    #: Tells lines; out of sight, since a careless author's secrets stand in it.
+    file: TomlFile = field(repr=False, compare=False)
+
+    def problem(self, location: Location, text: str) -> Problem:
+        """Returns a complaint on the line of `config.toml` where the location is, as `("channels", "team", "url")`."""
+        return self.file.problem(location, text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What can be told of a `config.toml` with mistakes, to find those of the rules and channels as well."""
+
+    folder: Path
+    rules: tuple[str, ...]
+    #: The names of the sources.
+    sources: tuple[str, ...]
+    #: Every channel; None for one that has no address to speak of.
+    channels: Mapping[str, ChannelSettings | None]
+    file: TomlFile
+
+    def problem(self, location: Location, text: str) -> Problem:
+        """Returns a complaint on the line of `config.toml` where the location is."""
+        return self.file.problem(location, text)
+
+
+def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
+    """Reads what there is in `config.toml`, whether or not it is right.
+
+    Raises:
+        ConfigError: the file is no TOML.
+    """
+    file = read_toml(path)
+    expansion = expand(file.data, environ, path.absolute().parent)
+    patterns = as_tuple(file.data.get("rules", ()))
+    texts = patterns if isinstance(patterns, tuple) and all(isinstance(text, str) for text in patterns) else ()
+    broken = {location[1] for location, _ in expansion.broken if location[0] == "channels"}
+    return Outline(
+        folder=path.absolute().parent,
+        rules=texts or DEFAULT_RULES,
+        sources=tuple(_tables(file.data.get("sources"))),
+        channels={
+            name: None if name in broken else _address(name, _tables(table))
+            for name, table in _tables(_tables(expansion.data).get("channels")).items()
+        },
+        file=file,
+    )
+
+
+def _address(name: str, table: Mapping[str, object]) -> ChannelSettings | None:
+    url, secret = table.get("url"), table.get("signing_secret")
+    if not isinstance(url, str):
+        return None
+    return ChannelSettings(
+        name=name, url=SecretStr(url), signing_secret=SecretStr(secret) if isinstance(secret, str) else None
+    )
+
+
+def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Reads `config.toml`.
+
+    Raises:
+        ConfigError: with everything that is wrong in the file.
+    """
+    file = read_toml(path)
+    folder = path.absolute().parent
+    expansion = expand(file.data, environ, folder)
+    table, problems = read_table(ConfigTable, file, expansion)
+    problems += _twin_sweeps(file)
+    if table is None or problems:
+        raise ConfigError(sorted(problems, key=lambda problem: problem.line))
+    return Settings(
+        folder=folder,
+        zone=table.zone,
+        rules=table.rules,
+        store=_store(table.store, folder),
+        sources={name: _source(name, source) for name, source in table.sources.items()},
+        channels={
+            name: ChannelSettings(name=name, url=channel.url, signing_secret=channel.signing_secret)
+            for name, channel in table.channels.items()
+        },
+        file=file,
+    )
+
+
+def _twin_sweeps(file: TomlFile) -> list[Problem]:
+    """Finds sweeps of one source with one name, whether or not the rest of them is right."""
+    problems: list[Problem] = []
+    for source, table in _tables(file.data.get("sources")).items():
+        first: dict[str, Location] = {}
+        sweeps = _tables(table).get("sweeps")
+        for index, sweep in enumerate(sweeps if isinstance(sweeps, list) else ()):
+            name = _tables(sweep).get("name")
+            location: Location = ("sources", source, "sweeps", index, "name")
+            if isinstance(name, str) and first.setdefault(name, location) != location:
+                text = f"there is a sweep `{name}` in line {file.line(first[name])} already"
+                problems.append(file.problem(location, text))
+    return problems
+
+
+def _tables(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _store(table: StoreTable, folder: Path) -> StoreSettings:
+    path = folder / table.url.removeprefix("sqlite:///")
+    return StoreSettings(
+        url=f"sqlite:///{path.as_posix()}", synchronous="normal" if table.synchronous == "normal" else "full"
+    )
+
+
+def _source(name: str, table: SourceTable) -> Source:
+    return Source(
+        name=name,
+        base_url=table.base_url,
+        enterprise=table.enterprise,
+        token=table.token,
+        oauth=None if table.oauth is None else _oauth(table.oauth),
+        accept_language=table.accept_language,
+        timeout=table.timeout,
+        deadline=table.deadline,
+        page_size=table.page_size,
+        limits=Limits(requests_per_minute=table.limits.requests_per_minute, concurrency=table.limits.concurrency),
+        sweeps=tuple(_sweep(sweep) for sweep in table.sweeps) or DEFAULT_SWEEPS,
+    )
+
+
+def _oauth(table: OAuthTable) -> OAuth:
+    return OAuth(
+        token_url=table.token_url,
+        client_id=table.client_id,
+        client_secret=table.client_secret,
+        scope=table.scope,
+    )
+
+
+def _sweep(table: SweepTable) -> Sweep:
+    wanted = {name: getattr(table, name) for name in FILTERS}
+    return Sweep(
+        name=table.name,
+        every=table.every,
+        begin=table.begin,
+        end=table.end,
+        filters={name: values for name, values in wanted.items() if values is not None},
+    )

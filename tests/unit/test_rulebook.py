@@ -1,0 +1,306 @@
+"""Files with rules become rules, or a complaint for every mistake in any of them."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from notifier.config import condition
+from notifier.config.rulebook import WhereTable, load_rulebook
+from notifier.config.settings import load_settings
+from notifier.core.appointment import Appointment
+from notifier.core.change import FieldChange, Kind
+from notifier.core.event import Event
+from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Rule, judge
+from notifier.errors import ConfigError
+
+CONFIG = """
+[sources.acme]
+base_url = "https://api.example.com"
+enterprise = "acme"
+token = "abc"
+[channels.team]
+url = "console://"
+[channels.desk]
+url = "console://"
+"""
+RULE = """[[rule]]
+name = "one"
+on = "updated"
+channels = "team"
+"""
+NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+EVENT = Event(
+    id="e1",
+    source="acme",
+    sweep="near",
+    kinds=(Kind.STATUS_CHANGED,),
+    changes=(FieldChange("status", "ACCEPTED", "CANCELLED"),),
+    before=Appointment(id="a1", status="ACCEPTED", updated_at=NOW, start=NOW),
+    after=Appointment(
+        id="a1", status="CANCELLED", updated_at=NOW, start=NOW + timedelta(hours=5), office="12", meeting_type="VIDEO"
+    ),
+    detected_at=NOW,
+)
+
+
+def load(folder: Path, config: str = CONFIG, **files: str) -> tuple[Rule, ...]:
+    """Returns the rules of files with these texts, named like `a` for `rules/a.toml`."""
+    (folder / "rules").mkdir(exist_ok=True)
+    (folder / "config.toml").write_text(config, encoding="utf-8")
+    for name, text in files.items():
+        (folder / "rules" / f"{name}.toml").write_text(text, encoding="utf-8")
+    return load_rulebook(load_settings(folder / "config.toml", {}))
+
+
+def complaints(folder: Path, config: str = CONFIG, **files: str) -> list[str]:
+    """Returns what is wrong with the files, as people read it from the folder of the configuration."""
+    with pytest.raises(ConfigError) as caught:
+        load(folder, config, **files)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People run the program in the folder of the configuration."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_key(tmp_path: Path) -> None:
+    """A rule may have every key, and each becomes a requirement under its own name."""
+    (rule,) = load(
+        tmp_path,
+        a="""
+        [[rule]]
+        name = "Späte Absage 1.0_x-y"
+        description = "why"
+        on = ["status_changed", "created"]
+        from = "ACCEPTED"
+        to = ["CANCELLED", "NO_SHOW"]
+        where.source = "acme"
+        where.office = ["12", "13"]
+        where.subject = "5"
+        where.employee = "77"
+        where.customer = "901"
+        where.listing = "3"
+        where.lead_segment = "8"
+        where.callback_request = "44"
+        where.meeting_type = "VIDEO"
+        where.updated_by_type = "ANYTHING"
+        where.changed = ["start", "internal_notes"]
+        where.lead_time = ">0s <24h"
+        channels = ["team", "desk"]
+        title = "Hello {{ appointment.id }}"
+        body = "{{ when }}"
+        stop = true
+        """,
+    )
+    assert (rule.name, rule.description, rule.stop) == ("Späte Absage 1.0_x-y", "why", True)
+    assert rule.channels == ("team", "desk")
+    assert (rule.title, rule.body) == ("Hello {{ appointment.id }}", "{{ when }}")
+    assert [(requirement.key, requirement.wanted) for requirement in rule.requirements] == [
+        ("on", "status_changed or created"),
+        ("from", "ACCEPTED"),
+        ("to", "CANCELLED or NO_SHOW"),
+        ("where.source", "acme"),
+        ("where.office", "12 or 13"),
+        ("where.subject", "5"),
+        ("where.employee", "77"),
+        ("where.customer", "901"),
+        ("where.listing", "3"),
+        ("where.lead_segment", "8"),
+        ("where.callback_request", "44"),
+        ("where.meeting_type", "VIDEO"),
+        ("where.updated_by_type", "ANYTHING"),
+        ("where.changed", "start or internal_notes"),
+        ("where.lead_time", ">0s <24h"),
+    ]
+
+
+def test_where_knows_every_field() -> None:
+    """`where` has a key for every field that a requirement can be made of."""
+    assert set(WhereTable.model_fields) == {"source", *ID_FIELDS, *WORD_FIELDS, "changed", "lead_time"}
+
+
+def test_the_least_that_a_rule_says(tmp_path: Path) -> None:
+    """Name, `on` and channels are enough; the texts are then the default ones."""
+    (rule,) = load(tmp_path, a=RULE)
+    assert (rule.title, rule.body, rule.description, rule.stop) == (None, None, "", False)
+    assert rule.channels == ("team",)
+
+
+def test_rules_judge(tmp_path: Path) -> None:
+    """A loaded rule matches what it says and names the key that fails."""
+    text = 'to = "CANCELLED"\nwhere.lead_time = "<24h"\nwhere.office = "{0}"\n'
+    both = load(
+        tmp_path,
+        a=RULE.replace("updated", "status_changed") + text.format("12"),
+        b=RULE.replace("updated", "status_changed").replace("one", "two") + text.format("13"),
+    )
+    assert [(judge(rule, EVENT).matched, judge(rule, EVENT).key) for rule in both] == [
+        (True, ""),
+        (False, "where.office"),
+    ]
+
+
+def test_condition(tmp_path: Path) -> None:
+    """`if` is compiled, and judged last."""
+    pytest.importorskip("cel_expr_python")
+    good, bad = load(
+        tmp_path,
+        a=RULE.replace("updated", "status_changed") + "if = 'status == \"CANCELLED\"'",
+        b=RULE.replace("updated", "status_changed").replace("one", "two") + "if = '''\nstatus == \"NO_SHOW\"'''",
+    )
+    assert judge(good, EVENT).matched
+    verdict = judge(bad, EVENT)
+    assert (verdict.matched, verdict.key, verdict.saw) == (False, "if", 'false with status "CANCELLED"')
+
+
+def test_condition_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra a rule with `if` is a mistake that says what to install."""
+    monkeypatch.setattr(condition, "cel", None)
+    assert complaints(tmp_path, a=RULE + 'if = "true"') == [
+        'rules/a.toml:5: `if`: needs the extra "cel": pip install "notifier[cel]"'
+    ]
+
+
+def test_order(tmp_path: Path) -> None:
+    """Rules come in the order of the files' names, wherever these lie, then in that of the file; each file once."""
+    for folder in ("x", "y", "x/deep"):
+        (tmp_path / folder).mkdir()
+    for path, names in [("x/2.toml", "cd"), ("y/1.toml", "ab"), ("x/deep/3.toml", "e"), ("x/.#2.toml", "z")]:
+        text = "".join(RULE.replace("one", name) for name in names)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    config = f'rules = ["x/**/*.toml", "{tmp_path}/y/1.toml", "x/2.toml"]' + CONFIG
+    assert "".join(rule.name for rule in load(tmp_path, config)) == "abcde"
+
+
+def test_a_pattern_that_matches_nothing(tmp_path: Path) -> None:
+    """A pattern without a file is a mistake on its line of the configuration."""
+    config = "rules = [\n  'rules/*.toml',\n  'more/*.toml',\n  'rules',\n]" + CONFIG
+    assert complaints(tmp_path, config, a=RULE) == [
+        f"config.toml:3: `rules`: no file matches `more/*.toml` in {tmp_path}",
+        f"config.toml:4: `rules`: no file matches `rules` in {tmp_path}",
+    ]
+    (tmp_path / "rules" / "a.toml").unlink()
+    assert complaints(tmp_path) == [f"config.toml:1: `rules`: no file matches `rules/*.toml` in {tmp_path}"]
+
+
+def test_every_mistake_of_every_file(tmp_path: Path) -> None:
+    """One reading tells all mistakes of all files, by file and line."""
+    assert complaints(
+        tmp_path,
+        a="""[[rule]]
+name = "one"
+on = "updatd"
+chanels = "team"
+channels = ["tem"]
+[[rule]]
+name = "twin"
+""",
+        b="[rule]\n",
+        c='[[rule]]\nname = "twin\n',
+        d="\n" + RULE.replace("one", "twin"),
+    ) == [
+        "rules/a.toml:3: `on`: there is no kind of event `updatd`; did you mean `updated`?",
+        "rules/a.toml:4: unknown key `chanels`; did you mean `channels`?",
+        "rules/a.toml:5: `channels`: there is no channel `tem`; did you mean `team`?",
+        "rules/a.toml:6: `on` is missing",
+        "rules/a.toml:6: `channels` is missing",
+        "rules/b.toml:1: `rule` must be written with two brackets: [[rule]]",
+        "rules/c.toml:2: is not valid TOML (column 13): Illegal character '\\n': a quote is not closed on this line",
+        "rules/d.toml:3: there is a rule `twin` in rules/a.toml:7 already",
+    ]
+
+
+MISTAKES = [
+    ('from = "CANCELED"', "`from`: there is no status `CANCELED`; did you mean `CANCELLED`?"),
+    ('to = "cancelled"', "`to`: there is no status `cancelled`; did you mean `CANCELLED`?"),
+    ("to = []", "`to` must not be empty"),
+    ("to = 5", "`to` must be text in quotes, or a list of such texts, not a number"),
+    ('where = "x"', "`where` must be a table with keys of its own, not text"),
+    ('where.offce = "12"', "unknown key `offce`; did you mean `office`?"),
+    ("where.office = [12]", "`office` must be text in quotes, not a number"),
+    ("where.office = [[]]", "`office` must be text in quotes, not a list"),
+    ('where.source = "acm"', "`source`: there is no source `acm`; did you mean `acme`?"),
+    ('where.meeting_type = "VIDIO"', "`meeting_type`: there is no meeting type `VIDIO`; did you mean `VIDEO`?"),
+    ('where.changed = "strt"', "`changed`: there is no field `strt`; did you mean `start`?"),
+    (
+        'where.lead_time = "24h"',
+        "`lead_time` must compare the time left with durations, like <24h, >2d or >0s <24h, not `24h`",
+    ),
+    (
+        'where.lead_time = "<24x"',
+        "`lead_time` must compare the time left with durations, like <24h, >2d or >0s <24h, not `<24x`",
+    ),
+    ('stop = "true"', "`stop` must be true or false, not text"),
+    ("description = 5", "`description` must be text in quotes, not a number"),
+    ("title = ''", "`title` must not be empty"),
+    ("body = ['x']", "`body` must be text in quotes, not a list"),
+    ("if = true", "`if` must be text in quotes, not true or false"),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), MISTAKES)
+def test_mistakes(tmp_path: Path, text: str, complaint: str) -> None:
+    """What is wrong in a rule is said in words, with what was probably meant."""
+    assert complaints(tmp_path, a=RULE + text) == [f"rules/a.toml:5: {complaint}"]
+
+
+def test_a_status_as_kind_of_event(tmp_path: Path) -> None:
+    """Who writes a status behind `on` is told how to say it."""
+    assert complaints(tmp_path, a=RULE.replace("updated", "cancelled")) == [
+        'rules/a.toml:3: `on` must say what happened; for a status write on = "status_changed" and to = "CANCELLED"'
+    ]
+
+
+def test_channels(tmp_path: Path) -> None:
+    """Channels exist, and each is named once, as one message is owed to it."""
+    twice = RULE.replace('"team"', '["team", "desk", "team"]')
+    assert complaints(tmp_path, a=twice) == ["rules/a.toml:4: `channels` names `team` twice"]
+    none = CONFIG.partition("[channels")[0]
+    assert complaints(tmp_path, none, a=RULE) == [
+        "rules/a.toml:4: `channels`: there is no channel `team`; there is none at all"
+    ]
+
+
+@pytest.mark.parametrize("name", ["a/b", " a", "a\\n", "a:b", "x" * 101, ""])
+def test_names(tmp_path: Path, name: str) -> None:
+    """A rule's name holds nothing that a list or an address could trip over."""
+    (complaint,) = complaints(tmp_path, a=RULE.replace("one", name))
+    assert complaint.startswith("rules/a.toml:2: `name` must")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["hours", "hold", "group", "digest", "throttle", "stays", "remind", "escalate", "always", "max_age", "silence"],
+)
+def test_keys_of_later_versions(tmp_path: Path, key: str) -> None:
+    """What this version can't do is a mistake and not ignored."""
+    (complaint,) = complaints(tmp_path, a=RULE + f'{key} = "x"')
+    assert complaint.startswith(f"rules/a.toml:5: unknown key `{key}`")
+
+
+def test_templates(tmp_path: Path) -> None:
+    """A template that can't work is a mistake on its own line, however the text is quoted."""
+    text = '''title = "{{ whn }}"
+body = """
+Hello
+{{ appointment.offise }}
+"""
+'''
+    first, second = complaints(tmp_path, a=RULE + text)
+    assert first.startswith("rules/a.toml:5: `title`: there is no variable `whn`; did you mean")
+    assert second.startswith("rules/a.toml:8: `body`: there is no variable `appointment.offise`; did you mean")
+    (third,) = complaints(tmp_path, a=RULE + "body = '''Hello\n{% if appointment.id %}\n'''")
+    assert third.startswith(("rules/a.toml:6: `body`: ", "rules/a.toml:7: `body`: "))
+
+
+def test_mistakes_in_a_condition(tmp_path: Path) -> None:
+    """A condition's mistakes are told on their own lines, beside those of the other keys."""
+    pytest.importorskip("cel_expr_python")
+    text = "if = '''\nstatus == 5 &&\n  statu == \"x\"\n'''\nhold = 5\n"
+    found = complaints(tmp_path, a=RULE + text)
+    assert found[0].startswith("rules/a.toml:6: `if`: `==` does not go with (string, int)")
+    assert found[1].startswith("rules/a.toml:7: `if`: there is no `statu`; did you mean `status`?")
+    assert found[2].startswith("rules/a.toml:9: unknown key `hold`")
