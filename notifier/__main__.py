@@ -1,0 +1,5 @@
+"""Runs the command line: `python -m notifier`."""
+
+from notifier.cli import main
+
+main()

@@ -1,0 +1,288 @@
+"""The commands: each reads its arguments, calls one thing, prints what came of it.
+
+Exit codes: 0 done, 1 failed, 2 wrong configuration or usage.
+"""
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import click
+
+from notifier import __version__, views
+from notifier.channels.channel import Parcel
+from notifier.clock import utc_now
+from notifier.config.first_steps import write_first_files
+from notifier.config.settings import Settings, load_settings
+from notifier.config.spelling import choices
+from notifier.core.delivery import Result, State, delivery_id
+from notifier.core.document import document
+from notifier.core.duration import parse_duration
+from notifier.core.message import Renderer
+from notifier.core.plan import Plan
+from notifier.core.rule import Rule
+from notifier.daemon import Daemon, leave
+from notifier.demo import run_demo
+from notifier.errors import ConfigError, NoStore, NotifierError
+from notifier.loading import load_everything
+from notifier.logs import LogFormat, configure_logs
+from notifier.poller import Poller
+from notifier.preview import make_preview
+from notifier.sample import SAMPLE_RULE, sample_event
+from notifier.status import read_status
+from notifier.store import history
+from notifier.store.database import Store, open_store
+from notifier.wiring import open_channels, open_clients
+
+
+class _Commands(click.Group):
+    """Turns errors into words for people, in one place."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(2)
+        except NotifierError as error:
+            click.echo(f"notifier: {error}", err=True)
+            ctx.exit(1)
+
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _with_config(command: Command) -> Command:
+    return click.option(
+        "--config",
+        "path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default="config.toml",
+        show_default=True,
+        envvar="NOTIFIER_CONFIG",
+        help="The configuration file.",
+    )(command)
+
+
+_with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+_with_limit = click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."
+)
+
+
+class _Since(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            return value if isinstance(value, timedelta) else parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="notifier")
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="How log lines look; auto is text on a terminal, else JSON.",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="The least important lines that are logged.",
+)
+@click.pass_context
+def cli(ctx: click.Context, log_format: LogFormat, log_level: str) -> None:
+    """Watches appointments in Pexip Engage and tells people when they change."""
+    # Commands that answer on the terminal log only what is wrong.
+    chatty = ctx.invoked_subcommand == "run"
+    configure_logs(log_format, log_level if chatty or log_level == "debug" else "error")
+
+
+@cli.command()
+@_with_config
+@click.option("--once", is_flag=True, help="Poll every sweep once, send all that is due, and exit.")
+def run(path: Path, once: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Poll and tell, until SIGTERM or Ctrl-C.
+
+    With --once the exit code is 1 if a source or a delivery failed.
+    """
+    settings, rules = _load(path)
+    with open_store(settings.store.url, synchronous=settings.store.synchronous) as store:
+        store.lock()
+        daemon = Daemon(settings, rules, store)
+        code = daemon.run_once() if once else daemon.run()
+    leave(code)
+
+
+@cli.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so long.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Which life to watch; a seed repeats it exactly.")
+def demo(seconds: float | None, seed: int) -> None:
+    """Watch a made-up enterprise, and the messages about it.
+
+    Needs no account and no configuration; nothing leaves this machine.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    leave(run_demo(seconds, seed, click.echo, stop))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=".")
+def init(folder: Path) -> None:
+    """Write a first config.toml and rules/ into FOLDER; never overwrite."""
+    for written in write_first_files(folder):
+        click.echo(f"wrote {written}")
+    click.echo("\nNext: fill in config.toml, then `notifier check`, `notifier plan`, `notifier run`.")
+
+
+@cli.command()
+@_with_config
+def check(path: Path) -> None:
+    """Check configuration and rules; touches no network.
+
+    Prints every problem as FILE:LINE: what is wrong, and exits with 2 if there is one.
+    """
+    settings, rules = _load(path)
+    sweeps = sum(len(source.sweeps) for source in settings.sources.values())
+    click.echo(f"{path}: {sweeps} sweeps, {len(rules)} rules, {len(settings.channels)} channels: all fine.")
+
+
+@cli.command()
+@_with_config
+@_with_json
+def plan(path: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Show what a poll would do now; commit and send nothing."""
+    settings, rules = _load(path)
+    stopping = threading.Event()
+    with ExitStack() as stack:
+        store = stack.enter_context(_store_to_compare_with(settings, stack))
+        plans: list[Plan] = []
+        for name, client in open_clients(settings, utc_now, stopping).items():
+            stack.enter_context(client)
+            poller = Poller(name, client, store, rules, utc_now)
+            plans += (one for sweep in settings.sources[name].sweeps for one in poller.preview(sweep))
+    renderers = {name: Renderer(settings.zone, one.target) for name, one in open_channels(settings).items()}
+    preview = make_preview(plans, rules, renderers, utc_now())
+    click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))
+
+
+@cli.command("test-send")
+@click.argument("channel")
+@_with_config
+def test_send(channel: str, path: Path) -> None:
+    """Send a made-up message to CHANNEL and tell what the other side answered."""
+    settings, _ = _load(path)
+    if channel not in settings.channels:
+        hint = choices(channel, settings.channels)
+        raise click.BadParameter(f"there is no channel {channel!r} in {path}{hint}")
+    now = utc_now()
+    event = sample_event(secrets.token_hex(10), next(iter(settings.sources)), now)
+    opened = open_channels(settings)[channel]
+    message = Renderer(settings.zone, opened.target).render(event, SAMPLE_RULE, now)
+    parcel = Parcel(delivery_id(event.id, SAMPLE_RULE.name, channel), message, document(event, SAMPLE_RULE.name), now)
+    outcome = opened.send(parcel)
+    opened.close()
+    status = f" ({outcome.status})" if outcome.status else ""
+    detail = f": {outcome.detail}" if outcome.detail else ""
+    click.echo(f"{channel} ({opened.shown}): {outcome.result.value}, {outcome.reason.value}{status}{detail}")
+    leave(0 if outcome.result is Result.DELIVERED else 1)
+
+
+@cli.command()
+@_with_config
+@_with_limit
+@click.option("--appointment", help="Only of this appointment.")
+@click.option("--since", type=_Since(), help="Only of the last so long, like 2h or 7d.")
+@_with_json
+def events(path: Path, limit: int, appointment: str | None, since: timedelta | None, as_json: bool) -> None:  # noqa: FBT001
+    """List what happened, newest first."""
+    settings = load_settings(path, os.environ)
+    with Store.read_only(settings.store.url) as store, store.reading() as tx:
+        after = utc_now() - since if since else None
+        records = history.events(tx, limit, since=after, appointment=appointment)
+    click.echo(views.as_json(records) if as_json else views.show_events(records, settings.zone))
+
+
+@cli.command()
+@_with_config
+@_with_limit
+@click.option("--state", type=click.Choice([state.value for state in State]), multiple=True, help="Only in this state.")
+@click.option("--channel", help="Only to this channel.")
+@_with_json
+def deliveries(path: Path, limit: int, state: Sequence[str], channel: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """List what is owed, was sent or was given up, newest first."""
+    settings = load_settings(path, os.environ)
+    with Store.read_only(settings.store.url) as store, store.reading() as tx:
+        records = history.deliveries(tx, limit, states=[State(one) for one in state], channel=channel)
+    click.echo(views.as_json(records) if as_json else views.show_deliveries(records, settings.zone))
+
+
+@cli.command()
+@_with_config
+@_with_json
+def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Tell how the daemon is doing; exit with 1 unless it runs and its sources answer."""
+    settings = load_settings(path, os.environ)
+    with Store.read_only(settings.store.url) as store:
+        found = read_status(settings, store, utc_now())
+    click.echo(views.as_json(found) if as_json else views.show_status(found, settings.zone))
+    sys.exit(0 if found.healthy else 1)
+
+
+@cli.command()
+@click.argument("event")
+@_with_config
+@_with_json
+def explain(event: str, path: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Tell why EVENT was told to whom, or to nobody.
+
+    EVENT is an id from `notifier events`, or its beginning.
+    """
+    settings = load_settings(path, os.environ)
+    with Store.read_only(settings.store.url) as store, store.reading() as tx:
+        record = history.event(tx, event)
+        told = tuple(
+            (delivery, tuple(history.attempts(tx, delivery.seq)))
+            for delivery in history.deliveries_of(tx, record.event.id)
+        )
+    story = views.Story(record, told)
+    click.echo(views.as_json(story) if as_json else views.show_story(story, settings.zone))
+
+
+def main() -> None:
+    """Runs the command that the arguments name."""
+    cli()
+
+
+def _load(path: Path) -> tuple[Settings, tuple[Rule, ...]]:
+    """Returns settings and rules.
+
+    Raises:
+        ConfigError: with everything that is wrong in any of the files.
+    """
+    return load_everything(path, os.environ)
+
+
+def _store_to_compare_with(settings: Settings, stack: ExitStack) -> Store:
+    """Returns the store of the daemon, or an empty one that is thrown away where there is none yet."""
+    try:
+        return Store.read_only(settings.store.url)
+    except NoStore:
+        folder = stack.enter_context(TemporaryDirectory(prefix="notifier-plan-"))
+        return open_store(Path(folder) / "empty.db")

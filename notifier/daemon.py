@@ -1,0 +1,217 @@
+"""Wires the two lines from the settings, and runs them until told to stop.
+
+APScheduler starts the sweeps, each in a thread of its own and never twice at once; a lane for each channel sends.
+Nothing connects the two but the outbox.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC
+from types import FrameType
+
+import structlog
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent, JobSubmissionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor as JobThreads
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from notifier.channels.channel import Channel
+from notifier.clock import Clock, utc_now
+from notifier.config.settings import Settings
+from notifier.core.delivery import State
+from notifier.core.rule import Rule
+from notifier.core.sweep import Sweep, SweepOutcome
+from notifier.errors import Stopping, StoreError
+from notifier.lane import Lane
+from notifier.poller import Poller
+from notifier.sender import Sender, Sent
+from notifier.store import outbox, snapshot
+from notifier.store.database import Store
+from notifier.wiring import open_channels, open_clients
+
+log = structlog.get_logger(__name__)
+
+GRACE_SECONDS = 8.0
+"""How long the steps in hand may take after a signal to stop; what is not done by then is done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One sweep and who polls it."""
+
+    source: str
+    sweep: Sweep
+    poller: Poller
+
+
+class Daemon:
+    """The two lines over one store. Build it once; then either `run`, or `run_once`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        rules: Sequence[Rule],
+        store: Store,
+        *,
+        clock: Clock = utc_now,
+        watch: Callable[[Sent], None] | None = None,
+    ) -> None:
+        self.stopping = threading.Event()
+        self._store = store
+        self._clock = clock
+        self._broken: list[str] = []
+        self._clients = open_clients(settings, clock, self.stopping)
+        pollers = {name: Poller(name, client, store, rules, clock) for name, client in self._clients.items()}
+        self._beats = [
+            Beat(name, sweep, pollers[name]) for name, source in settings.sources.items() for sweep in source.sweeps
+        ]
+        by_name = {rule.name: rule for rule in rules}
+        self._channels: dict[str, Channel] = open_channels(settings)
+        self._senders = {
+            name: Sender(channel, store, by_name, settings.zone, clock, watch)
+            for name, channel in self._channels.items()
+        }
+        self._lanes = {name: Lane(sender, clock, self.stopping, self._break) for name, sender in self._senders.items()}
+        self._scheduler = BackgroundScheduler(
+            executors={"default": JobThreads(max(len(self._beats), 1))},
+            # A late start is a start: missed ones are caught up once, and two of one sweep never overlap.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            timezone=UTC,
+        )
+
+    def run(self) -> int:
+        """Polls and sends until SIGTERM, SIGINT or the end of a lane; returns the exit code.
+
+        Ends within ten seconds of the signal: the steps in hand are finished, or left to the next start.
+        """
+        previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self.start()
+            self.stopping.wait()
+        finally:
+            self.stop()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return 1 if self._broken else 0
+
+    def run_once(self) -> int:
+        """Polls every sweep once, then sends everything that is due.
+
+        Returns 1 if a source or a delivery failed, or if something is owed to a channel that is not configured.
+        """
+        strays = self._recover()
+        runs = [beat.poller.poll(beat.sweep) for beat in self._beats]
+        with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
+            failures = sum(lanes.map(_drain, self._senders.values()))
+        self._close()
+        answered = all(run.outcome in {SweepOutcome.OK, SweepOutcome.INCOMPLETE} for run in runs)
+        return 0 if answered and not failures and not strays else 1
+
+    def start(self) -> None:
+        """Starts the sweeps and the lanes."""
+        self._recover()
+        self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
+        self._scheduler.add_listener(self._crashed, EVENT_JOB_ERROR)
+        for number, beat in enumerate(self._beats):
+            self._scheduler.add_job(
+                self._poll,
+                IntervalTrigger(seconds=beat.sweep.every.total_seconds(), timezone=UTC),
+                args=[beat],
+                id=str(number),
+                # Real time, whatever clock the lines are told.
+                next_run_time=utc_now(),
+            )
+        for lane in self._lanes.values():
+            lane.start()
+        self._scheduler.start()
+        log.info("started", sweeps=len(self._beats), channels=len(self._lanes))
+
+    def stop(self) -> None:
+        """Stops polling and sending; waits for the steps in hand, but no longer than the grace."""
+        self.stopping.set()
+        deadline = time.monotonic() + GRACE_SECONDS
+        if self._scheduler.running:
+            # It waits for polls without a time-out; the thread that waits is given one instead.
+            ending = threading.Thread(target=self._scheduler.shutdown, name="ending", daemon=True)
+            ending.start()
+            ending.join(max(deadline - time.monotonic(), 0))
+        for lane in self._lanes.values():
+            lane.join(max(deadline - time.monotonic(), 0))
+        self._close()
+        log.info("stopped")
+
+    def _poll(self, beat: Beat) -> None:
+        try:
+            run = beat.poller.poll(beat.sweep)
+        except Stopping:
+            return
+        except StoreError as error:
+            log.error("store_failed", source=beat.source, sweep=beat.sweep.name, error=str(error))  # noqa: TRY400
+            return
+        for name in run.channels & self._lanes.keys():
+            self._lanes[name].wake()
+
+    def _recover(self) -> int:
+        """Takes up what a dead process left; returns how many deliveries wait for a channel that is not configured."""
+        with self._store.writing() as tx:
+            interrupted = outbox.recover(tx, self._clock())
+        if interrupted:
+            log.warning("deliveries_interrupted", deliveries=interrupted)
+        with self._store.reading() as tx:
+            counts = outbox.counts(tx)
+        unknown = counts.keys() - self._senders
+        strays = {name: waiting for name in unknown if (waiting := counts[name].get(State.PENDING))}
+        for name, waiting in strays.items():
+            log.error("channel_missing", channel=name, deliveries=waiting)
+        return sum(strays.values())
+
+    def _signalled(self, number: int, _frame: FrameType | None) -> None:
+        log.info("signalled", signal=signal.Signals(number).name)
+        self.stopping.set()
+
+    def _break(self, lane: str) -> None:
+        self._broken.append(lane)
+        self.stopping.set()
+
+    def _skipped(self, event: JobSubmissionEvent) -> None:
+        beat = self._beats[int(event.job_id)]
+        log.warning("sweep_skipped", source=beat.source, sweep=beat.sweep.name, why="the former run is not done yet")
+        with self._store.writing() as tx:
+            snapshot.skip_sweep(tx, beat.source, beat.sweep.name)
+
+    def _crashed(self, event: JobExecutionEvent) -> None:
+        beat = self._beats[int(event.job_id)]
+        log.error("poll_crashed", source=beat.source, sweep=beat.sweep.name, exc_info=event.exception)
+
+    def _close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        for channel in self._channels.values():
+            channel.close()
+
+
+def leave(code: int) -> None:
+    """Ends the process, at once where a thread still waits for a network that does not answer.
+
+    Such a thread can't be ended, and the interpreter would wait for it. What it was doing is done again.
+    """
+    others = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
+    if others:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _drain(sender: Sender) -> int:
+    """Sends all that is due and returns how much of it was not delivered."""
+    failures = 0
+    while (sent := sender.send_one()) is not None:
+        failures += sent.settlement.state is not State.DELIVERED
+    return failures

@@ -1,0 +1,71 @@
+"""A lane: the thread in which one channel's deliveries are sent, so that a slow channel delays no other."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from notifier.clock import Clock
+from notifier.errors import StoreError
+from notifier.sender import Sender
+
+log = structlog.get_logger(__name__)
+
+BEAT = timedelta(seconds=5)
+"""How often a lane looks at the outbox unasked; a wake-up after a poll is only a hint."""
+
+
+class Lane:
+    """Sends one channel's deliveries until it is told to stop."""
+
+    def __init__(self, sender: Sender, clock: Clock, stopping: threading.Event, broken: Callable[[str], None]) -> None:
+        self.name = sender.channel.name
+        self._sender = sender
+        self._clock = clock
+        self._stopping = stopping
+        self._broken = broken
+        self._wake = threading.Event()
+        self._failing = False
+        # A send that hangs must not hold up the end of the process: what it was sending is sent again.
+        self._thread = threading.Thread(target=self._run, name=f"lane-{self.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begins to send."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Hints that something may be due."""
+        self._wake.set()
+
+    def join(self, timeout_seconds: float) -> None:
+        """Waits for the send in hand, but no longer than this."""
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        """Sends until stopped; a lane that ends by itself is reported, since a half-alive daemon is worse than none."""
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(self._step().total_seconds())
+                self._wake.clear()
+        finally:
+            if not self._stopping.is_set():
+                self._broken(self.name)
+
+    def _step(self) -> timedelta:
+        """Sends everything that is due; returns how long there is nothing to do."""
+        try:
+            while not self._stopping.is_set() and self._sender.send_one() is not None:
+                pass
+            due = self._sender.next_due()
+        except StoreError as error:
+            if not self._failing:
+                log.error("store_failed", channel=self.name, error=str(error))  # noqa: TRY400 - the cause is in the text
+            self._failing = True
+            return BEAT
+        if self._failing:
+            log.info("store_recovered", channel=self.name)
+            self._failing = False
+        return BEAT if due is None else min(BEAT, max(due - self._clock(), timedelta(0)))

@@ -1,0 +1,61 @@
+"""Everything that a person wrote, read and looked through as one: configuration, rules, channels' addresses.
+
+Nothing here touches the network. Whoever starts or checks anything goes through this door, so that what `check`
+accepts is what `run` takes.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from notifier.channels.channel import ChannelError, open_channel
+from notifier.config.rulebook import load_rulebook
+from notifier.config.settings import Outline, Settings, load_settings, read_outline
+from notifier.core.rule import Rule
+from notifier.errors import ConfigError, Problem
+
+
+def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple[Rule, ...]]:
+    """Returns the settings and the rules.
+
+    Raises:
+        ConfigError: with everything that is wrong in any of the files.
+    """
+    try:
+        settings = load_settings(path, environ)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *_further_problems(path, environ, error.problems)]) from None
+    rules, problems = _rules(settings)
+    problems = [*_channel_problems(settings), *problems]
+    if problems:
+        raise ConfigError(problems)
+    return settings, rules
+
+
+def _further_problems(path: Path, environ: Mapping[str, str], known: Collection[Problem]) -> list[Problem]:
+    """Returns what is wrong with channels and rules of a configuration that is wrong itself."""
+    try:
+        outline = read_outline(path, environ)
+    except ConfigError:
+        return []
+    complained = {problem.line for problem in known}
+    found = [problem for problem in _channel_problems(outline) if problem.line not in complained]
+    return found + [problem for problem in _rules(outline)[1] if problem not in known]
+
+
+def _rules(settings: Settings | Outline) -> tuple[tuple[Rule, ...], list[Problem]]:
+    try:
+        return load_rulebook(settings), []
+    except ConfigError as error:
+        return (), list(error.problems)
+
+
+def _channel_problems(settings: Settings | Outline) -> Iterator[Problem]:
+    """Yields a complaint for each address that can't be used; only opening it can tell, which sends nothing."""
+    for name, channel in settings.channels.items():
+        if channel is None:
+            continue
+        secret = channel.signing_secret.get_secret_value() if channel.signing_secret else None
+        try:
+            open_channel(name, channel.url.get_secret_value(), secret).close()
+        except ChannelError as error:
+            yield settings.problem(("channels", name, "url"), f"`url` of channel `{name}`: {error}")

@@ -1,0 +1,64 @@
+"""What a poll would do now: the plans of all sweeps as one, with the messages that would go out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from notifier.core.message import Message, Renderer, TemplateFailed
+from notifier.core.plan import Plan, Recorded
+from notifier.core.rule import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message that would be sent."""
+
+    channel: str
+    rule: str
+    #: None where the rule's template fails on this event.
+    message: Message | None
+    #: Why it fails; empty where it does not.
+    failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """One event that would be recorded, and the messages that would tell of it."""
+
+    recorded: Recorded
+    drafts: tuple[Draft, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a poll would do now."""
+
+    #: Appointments that would be stored in silence.
+    baseline: int
+    foreseen: tuple[Foreseen, ...]
+
+
+def make_preview(
+    plans: Iterable[Plan], rules: Sequence[Rule], renderers: Mapping[str, Renderer], now: datetime
+) -> Preview:
+    """Returns what the plans come to; what several sweeps see counts once."""
+    by_name = {rule.name: rule for rule in rules}
+    silent: set[tuple[str, str]] = set()
+    events: dict[str, Foreseen] = {}
+    for plan in plans:
+        silent |= {(plan.source, name) for name in plan.baseline}
+        for entry in plan.recorded:
+            owed = [delivery for delivery in plan.deliveries if delivery.event_id == entry.event.id]
+            drafts = tuple(
+                _draft(entry, by_name[delivery.rule], delivery.channel, renderers[delivery.channel], now)
+                for delivery in owed
+            )
+            events[entry.event.id] = Foreseen(entry, drafts)
+    return Preview(len(silent), tuple(events.values()))
+
+
+def _draft(entry: Recorded, rule: Rule, channel: str, renderer: Renderer, now: datetime) -> Draft:
+    try:
+        return Draft(channel, rule.name, renderer.render(entry.event, rule, now), "")
+    except TemplateFailed as failure:
+        return Draft(channel, rule.name, None, str(failure))

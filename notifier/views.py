@@ -1,0 +1,284 @@
+"""What the commands print: plain text that fits 80 columns, or one JSON document. Nothing here reads or writes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from notifier.core.delivery import State
+from notifier.core.duration import say_duration, write_duration
+from notifier.core.event import Event
+from notifier.core.facts import headline, say_span
+from notifier.core.rule import STOPPED, UNKNOWN, Verdict
+from notifier.core.sweep import SweepOutcome, SweepRun
+from notifier.preview import Draft, Preview
+from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
+
+WIDTH = 80
+SHORT_ID = 10
+"""Digits of an id in a table; enough to name it to `explain`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is on record about one event."""
+
+    record: EventRecord
+    deliveries: tuple[tuple[DeliveryRecord, tuple[AttemptRecord, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepStatus:
+    """One configured sweep, and what its runs came to."""
+
+    source: str
+    sweep: str
+    every: timedelta
+    #: None before the first run.
+    last: SweepRun | None
+    last_good_at: datetime | None
+    failing_since: datetime | None
+    skipped: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the daemon of one store is doing."""
+
+    running: bool
+    appointments: int
+    sweeps: tuple[SweepStatus, ...]
+    #: Channel to state to number of deliveries.
+    deliveries: Mapping[str, Mapping[State, int]]
+    #: What is wrong, for the operator; empty when all is well.
+    troubles: tuple[str, ...]
+    #: Whether the daemon runs and its sources answer; dead letters wait for a person and do not make it ill.
+    healthy: bool
+
+
+def as_json(value: object) -> str:
+    """Returns one indented JSON document; times are ISO 8601, durations seconds."""
+    option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(value, default=_json_default, option=option).decode()
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int = WIDTH) -> str:
+    """Returns rows under headers in columns; where they are too wide, the widest column is cut."""
+    cells = [list(headers), *(list(row) for row in rows)]
+    sizes = [max(len(row[number]) for row in cells) for number in range(len(headers))]
+    while sum(sizes) + 2 * (len(sizes) - 1) > width:
+        sizes[sizes.index(max(sizes))] -= 1
+    return "\n".join(
+        "  ".join(_fit(cell, size) for cell, size in zip(row, sizes, strict=True)).rstrip() for row in cells
+    )
+
+
+def say_time_of(moment: datetime | None, zone: ZoneInfo) -> str:
+    """Returns a local time to the second, as logs have it; a dash for none."""
+    return "-" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def show_events(records: Sequence[EventRecord], zone: ZoneInfo) -> str:
+    """Returns a table of events, newest first."""
+    if not records:
+        return "No events on record."
+    rows = (
+        (
+            say_time_of(record.event.detected_at, zone),
+            record.event.id[:SHORT_ID],
+            record.event.after.id,
+            headline(record.event),
+            _transition(record.event),
+            ", ".join(verdict.rule for verdict in record.verdicts if verdict.matched) or "-",
+        )
+        for record in records
+    )
+    return table(("SEEN", "EVENT", "APPOINTMENT", "WHAT", "STATUS", "RULES"), rows)
+
+
+def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
+    """Returns a table of deliveries, newest first."""
+    if not records:
+        return "No deliveries on record."
+    rows = (
+        (
+            record.delivery.id[:SHORT_ID],
+            record.delivery.event_id[:SHORT_ID],
+            record.delivery.channel,
+            record.delivery.rule,
+            record.state.value,
+            str(record.attempts),
+            record.reason.value if record.reason else "-",
+            say_time_of(record.settled_at or record.delivery.due_at, zone),
+        )
+        for record in records
+    )
+    return table(("DELIVERY", "EVENT", "CHANNEL", "RULE", "STATE", "TRIES", "REASON", "SETTLED OR DUE"), rows)
+
+
+def show_status(status: Status, zone: ZoneInfo) -> str:
+    """Returns the state of sweeps and outbox, and what is wrong."""
+    running = "running" if status.running else "not running"
+    parts = [f"The daemon is {running}; {status.appointments} appointments in the snapshot."]
+    sweeps = (
+        (
+            f"{one.source}/{one.sweep}",
+            write_duration(one.every),
+            one.last.outcome.value if one.last else "never ran",
+            say_time_of(one.last_good_at, zone),
+            str(one.last.rows) if one.last else "-",
+            str(one.last.events) if one.last else "-",
+            "-" if one.last is None or one.last.lag is None else say_duration(one.last.lag),
+        )
+        for one in status.sweeps
+    )
+    parts.append(table(("SWEEP", "EVERY", "LAST RUN", "LAST GOOD", "ROWS", "EVENTS", "LAG"), sweeps))
+    if status.deliveries:
+        counts = (
+            (channel, *(str(states.get(state, 0)) for state in State)) for channel, states in status.deliveries.items()
+        )
+        parts.append(table(("CHANNEL", *(state.value.upper() for state in State)), counts))
+    parts += ["\n".join(f"! {trouble}" for trouble in status.troubles)] if status.troubles else ["All is well."]
+    return "\n\n".join(parts)
+
+
+def show_story(story: Story, zone: ZoneInfo) -> str:
+    """Returns why an event was told to whom, or to nobody: every rule's verdict, every attempt."""
+    return "\n\n".join(
+        (
+            show_event(story.record.event, zone),
+            show_verdicts(story.record.verdicts),
+            "\n".join(_delivery_lines(story, zone)),
+        )
+    )
+
+
+def show_event(event: Event, zone: ZoneInfo) -> str:
+    """Returns what happened to which appointment, and when it was noticed."""
+    after = event.after
+    noticed = say_duration(event.detected_at - event.occurred_at)
+    lines = [
+        f"Event {event.id}",
+        f"  {headline(event)}: {say_span(after.start, after.end, zone)}",
+        f"  appointment {after.id} of {event.source}, found by the sweep {event.sweep}",
+        f"  changed {say_time_of(event.occurred_at, zone)}, noticed {noticed} later",
+        f"  kinds: {', '.join(event.kinds)}",
+    ]
+    return "\n".join(
+        [*lines, *(f"  {change.field}: {_before_after(change.before, change.after)}" for change in event.changes)]
+    )
+
+
+def show_verdicts(verdicts: Sequence[Verdict]) -> str:
+    """Returns each rule's verdict with the key that decided."""
+    if not verdicts:
+        return "Rules\n  there were none"
+    size = max(len(verdict.rule) for verdict in verdicts)
+    return "\n".join(["Rules", *(f"  {verdict.rule:<{size}}  {_why(verdict)}" for verdict in verdicts)])
+
+
+def show_preview(preview: Preview, zone: ZoneInfo) -> str:
+    """Returns what a poll would do now: events with their verdicts, and the messages as they would arrive."""
+    messages = sum(len(one.drafts) for one in preview.foreseen)
+    summary = (
+        f"A poll now would store {preview.baseline} appointments in silence at first sight, "
+        f"record {len(preview.foreseen)} events and send {messages} messages. Nothing was committed."
+    )
+    parts = [summary]
+    for one in preview.foreseen:
+        parts += [show_event(one.recorded.event, zone), show_verdicts(one.recorded.verdicts)]
+        parts += (_draft(draft) for draft in one.drafts)
+    return "\n\n".join(parts)
+
+
+def _draft(draft: Draft) -> str:
+    if draft.message is None:
+        return f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}"
+    body = "\n".join(f"  | {line}".rstrip() for line in draft.message.body.splitlines())
+    return f"To {draft.channel}, by {draft.rule}\n  | {draft.message.title}\n{body}"
+
+
+def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
+    if not story.deliveries:
+        return ["Deliveries", "  none: no rule matched"]
+    lines = ["Deliveries"]
+    for record, attempts in story.deliveries:
+        due = f", due {say_time_of(record.delivery.due_at, zone)}" if record.state is State.PENDING else ""
+        lines.append(f"  {record.delivery.channel}, by {record.delivery.rule}: {record.state.value}{due}")
+        lines += (f"    {_attempt(attempt, zone)}" for attempt in attempts)
+    return lines
+
+
+def _attempt(attempt: AttemptRecord, zone: ZoneInfo) -> str:
+    began = f"{attempt.number}. {say_time_of(attempt.started_at, zone)}"
+    if attempt.result is None or attempt.reason is None:
+        return f"{began} under way"
+    status = f" ({attempt.status})" if attempt.status is not None else ""
+    detail = f": {attempt.detail}" if attempt.detail else ""
+    return f"{began} {attempt.result.value}, {attempt.reason.value}{status}{detail}"
+
+
+def _why(verdict: Verdict) -> str:
+    if verdict.matched:
+        return "matched"
+    if verdict.key == STOPPED:
+        return f"not asked: {verdict.saw} matched and says stop"
+    return f"no: {verdict.key} wants {verdict.wanted}, saw {verdict.saw}"
+
+
+def _transition(event: Event) -> str:
+    before = UNKNOWN if event.before is None else event.before.status
+    return event.after.status if before == event.after.status else f"{before} -> {event.after.status}"
+
+
+def _before_after(before: object, after: object) -> str:
+    if before is None and after is None:
+        return "changed"
+    return f"{_shown(before)} -> {_shown(after)}"
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, tuple):
+        return ", ".join(value) or "none"
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _fit(cell: str, size: int) -> str:
+    return cell.ljust(size) if len(cell) <= size else cell[: max(size - 1, 0)] + "…"
+
+
+def _json_default(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError
+
+
+def troubles_of(
+    sweeps: Iterable[SweepStatus],
+    deliveries: Mapping[str, Mapping[State, int]],
+    channels: Iterable[str],
+    *,
+    running: bool,
+) -> tuple[str, ...]:
+    """Returns what an operator should know of, in whole sentences."""
+    found = [] if running else ["The daemon is not running."]
+    for one in sweeps:
+        name = f"{one.source}/{one.sweep}"
+        if one.last is not None and one.last.outcome is not SweepOutcome.OK:
+            found.append(f"{name} is {one.last.outcome.value}: {one.last.error}")
+        elif one.late:
+            found.append(f"{name} is late: it should run every {write_duration(one.every)}.")
+    configured = set(channels)
+    for channel, states in deliveries.items():
+        if states.get(State.DEAD):
+            found.append(f"{channel} has {states[State.DEAD]} dead letters; see: notifier deliveries --state dead")
+        if channel not in configured and states.get(State.PENDING):
+            found.append(f"{states[State.PENDING]} deliveries wait for {channel}, which is not configured.")
+    return tuple(found)
