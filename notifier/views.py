@@ -1,12 +1,13 @@
 """What the commands print: plain text that fits 80 columns, or one JSON document. Nothing here reads or writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import orjson
 
+from notifier.core.change import FieldChange
 from notifier.core.delivery import State
 from notifier.core.duration import say_duration, write_duration
 from notifier.core.event import Event
@@ -65,12 +66,13 @@ def as_json(value: object) -> str:
     return orjson.dumps(value, default=_json_default, option=option).decode()
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], width: int = WIDTH) -> str:
-    """Returns rows under headers in columns; where they are too wide, the widest column is cut."""
+def table(headers: Sequence[str], rows: Iterable[Sequence[str]], cut: Collection[str] = (), width: int = WIDTH) -> str:
+    """Returns rows under headers in columns; where they are too wide, the widest of the columns in `cut` is cut."""
     cells = [list(headers), *(list(row) for row in rows)]
     sizes = [max(len(row[number]) for row in cells) for number in range(len(headers))]
-    while sum(sizes) + 2 * (len(sizes) - 1) > width:
-        sizes[sizes.index(max(sizes))] -= 1
+    able = [number for number, header in enumerate(headers) if header in cut or not cut]
+    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes[number] for number in able) > 1:
+        sizes[max(able, key=lambda number: sizes[number])] -= 1
     return "\n".join(
         "  ".join(_fit(cell, size) for cell, size in zip(row, sizes, strict=True)).rstrip() for row in cells
     )
@@ -81,22 +83,33 @@ def say_time_of(moment: datetime | None, zone: ZoneInfo) -> str:
     return "-" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
+def say_minute(moment: datetime | None, zone: ZoneInfo) -> str:
+    """Returns a local time to the minute, as short as a table wants it; a dash for none."""
+    return "-" if moment is None else f"{moment.astimezone(zone):%m-%d %H:%M}"
+
+
+def say_lag(lag: timedelta | None) -> str:
+    """Returns how long something took to be noticed, in seconds while they are few; a dash for unknown."""
+    if lag is None:
+        return "-"
+    return say_duration(lag) if lag >= timedelta(minutes=2) else f"{max(lag.total_seconds(), 0):.0f} s"
+
+
 def show_events(records: Sequence[EventRecord], zone: ZoneInfo) -> str:
     """Returns a table of events, newest first."""
     if not records:
         return "No events on record."
     rows = (
         (
-            say_time_of(record.event.detected_at, zone),
+            say_minute(record.event.detected_at, zone),
             record.event.id[:SHORT_ID],
             record.event.after.id,
             headline(record.event),
-            _transition(record.event),
             ", ".join(verdict.rule for verdict in record.verdicts if verdict.matched) or "-",
         )
         for record in records
     )
-    return table(("SEEN", "EVENT", "APPOINTMENT", "WHAT", "STATUS", "RULES"), rows)
+    return table(("SEEN", "EVENT", "APPOINTMENT", "WHAT", "RULES"), rows, cut=("APPOINTMENT", "WHAT", "RULES"))
 
 
 def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
@@ -110,13 +123,13 @@ def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
             record.delivery.channel,
             record.delivery.rule,
             record.state.value,
-            str(record.attempts),
             record.reason.value if record.reason else "-",
-            say_time_of(record.settled_at or record.delivery.due_at, zone),
+            say_minute(record.settled_at or record.delivery.due_at, zone),
         )
         for record in records
     )
-    return table(("DELIVERY", "EVENT", "CHANNEL", "RULE", "STATE", "TRIES", "REASON", "SETTLED OR DUE"), rows)
+    # The time is when it was settled, or when it is due.
+    return table(("DELIVERY", "EVENT", "CHANNEL", "RULE", "STATE", "REASON", "AT"), rows, cut=("CHANNEL", "RULE"))
 
 
 def show_status(status: Status, zone: ZoneInfo) -> str:
@@ -128,19 +141,19 @@ def show_status(status: Status, zone: ZoneInfo) -> str:
             f"{one.source}/{one.sweep}",
             write_duration(one.every),
             one.last.outcome.value if one.last else "never ran",
-            say_time_of(one.last_good_at, zone),
+            say_minute(one.last_good_at, zone),
             str(one.last.rows) if one.last else "-",
             str(one.last.events) if one.last else "-",
-            "-" if one.last is None or one.last.lag is None else say_duration(one.last.lag),
+            say_lag(one.last.lag if one.last else None),
         )
         for one in status.sweeps
     )
-    parts.append(table(("SWEEP", "EVERY", "LAST RUN", "LAST GOOD", "ROWS", "EVENTS", "LAG"), sweeps))
+    parts.append(table(("SWEEP", "EVERY", "LAST RUN", "LAST GOOD", "ROWS", "EVENTS", "LAG"), sweeps, cut=("SWEEP",)))
     if status.deliveries:
         counts = (
             (channel, *(str(states.get(state, 0)) for state in State)) for channel, states in status.deliveries.items()
         )
-        parts.append(table(("CHANNEL", *(state.value.upper() for state in State)), counts))
+        parts.append(table(("CHANNEL", *(state.value.upper() for state in State)), counts, cut=("CHANNEL",)))
     parts += ["\n".join(f"! {trouble}" for trouble in status.troubles)] if status.troubles else ["All is well."]
     return "\n\n".join(parts)
 
@@ -159,7 +172,7 @@ def show_story(story: Story, zone: ZoneInfo) -> str:
 def show_event(event: Event, zone: ZoneInfo) -> str:
     """Returns what happened to which appointment, and when it was noticed."""
     after = event.after
-    noticed = say_duration(event.detected_at - event.occurred_at)
+    noticed = say_lag(event.detected_at - event.occurred_at)
     lines = [
         f"Event {event.id}",
         f"  {headline(event)}: {say_span(after.start, after.end, zone)}",
@@ -167,9 +180,7 @@ def show_event(event: Event, zone: ZoneInfo) -> str:
         f"  changed {say_time_of(event.occurred_at, zone)}, noticed {noticed} later",
         f"  kinds: {', '.join(event.kinds)}",
     ]
-    return "\n".join(
-        [*lines, *(f"  {change.field}: {_before_after(change.before, change.after)}" for change in event.changes)]
-    )
+    return "\n".join([*lines, *(f"  {change.field}: {_before_after(change, zone)}" for change in event.changes)])
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> str:
@@ -229,23 +240,20 @@ def _why(verdict: Verdict) -> str:
     return f"no: {verdict.key} wants {verdict.wanted}, saw {verdict.saw}"
 
 
-def _transition(event: Event) -> str:
-    before = UNKNOWN if event.before is None else event.before.status
-    return event.after.status if before == event.after.status else f"{before} -> {event.after.status}"
-
-
-def _before_after(before: object, after: object) -> str:
-    if before is None and after is None:
+def _before_after(change: FieldChange, zone: ZoneInfo) -> str:
+    if change.before is None and change.after is None:
         return "changed"
-    return f"{_shown(before)} -> {_shown(after)}"
+    # What was unknown, as of an appointment seen for the first time, is not the same as none.
+    before = UNKNOWN if change.field == "status" and change.before is None else _shown(change.before, zone)
+    return f"{before} -> {_shown(change.after, zone)}"
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, zone: ZoneInfo) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple):
         return ", ".join(value) or "none"
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return say_time_of(value, zone) if isinstance(value, datetime) else str(value)
 
 
 def _fit(cell: str, size: int) -> str:
