@@ -199,10 +199,10 @@ class Daemon:
 def leave(code: int) -> None:
     """Ends the process, at once where a thread still waits for a network that does not answer.
 
-    Such a thread can't be ended, and the interpreter would wait for it. What it was doing is done again.
+    Such a thread can't be ended, and the interpreter would wait for it: for those of a pool even where they are
+    daemons. What it was doing is done again.
     """
-    others = [one for one in threading.enumerate() if one is not threading.main_thread() and not one.daemon]
-    if others:
+    if threading.active_count() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -39,6 +39,14 @@ class Sent:
     settlement: Settlement
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    claimed: Claimed
+    outcome: Outcome
+    settlement: Settlement
+    at: datetime
+
+
 class Sender:
     """Sends the deliveries of one channel; used by one thread at a time."""
 
@@ -57,30 +65,38 @@ class Sender:
         self._clock = clock
         self._renderer = Renderer(zone, channel.target)
         self._watch = watch
+        # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
+        self._unrecorded: _Ended | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
     def send_one(self) -> Sent | None:
         """Sends the first delivery that is due and returns what it came to; None when nothing is due.
 
         Raises:
-            StoreError: the store can't be written; an attempt that was made may be made again.
+            StoreError: the store can't be written; an attempt that was made is recorded by the next call.
         """
-        claimed = self._claim()
-        if claimed is None:
-            return None
-        outcome = self._attempt(claimed)
-        now = self._clock()
-        settlement = after_attempt(claimed.attempt, outcome, now, self._draw())
-        with self._store.writing() as tx:
-            outbox.record(tx, claimed, outcome, settlement, now)
-        sent = Sent(claimed.delivery.id, claimed.event, claimed.delivery.rule, self.channel.name, outcome, settlement)
-        self._tell(sent, claimed.attempt)
-        return sent
+        if self._unrecorded is None:
+            claimed = self._claim()
+            if claimed is None:
+                return None
+            outcome, now = self._attempt(claimed), self._clock()
+            settlement = after_attempt(claimed.attempt, outcome, now, self._draw())
+            self._unrecorded = _Ended(claimed, outcome, settlement, now)
+        return self._record(self._unrecorded)
 
     def next_due(self) -> datetime | None:
         """Returns when the next delivery may be claimed; None while the outbox holds none for this channel."""
         with self._store.reading() as tx:
             return outbox.next_due(tx, self.channel.name)
+
+    def _record(self, ended: _Ended) -> Sent:
+        claimed, outcome, settlement = ended.claimed, ended.outcome, ended.settlement
+        with self._store.writing() as tx:
+            outbox.record(tx, claimed, outcome, settlement, ended.at)
+        self._unrecorded = None
+        sent = Sent(claimed.delivery.id, claimed.event, claimed.delivery.rule, self.channel.name, outcome, settlement)
+        self._tell(sent, claimed.attempt)
+        return sent
 
     def _claim(self) -> Claimed | None:
         # Looked at first without a write transaction: an idle lane keeps no other from writing.

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from textwrap import fill
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -20,6 +21,9 @@ from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
 WIDTH = 80
 SHORT_ID = 10
 """Digits of an id in a table; enough to name it to `explain`."""
+
+WIDEST_NAMES = 40
+"""The widest column of names beside which a text is set; behind longer names it goes on below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,8 @@ def show_status(status: Status, zone: ZoneInfo) -> str:
             (channel, *(str(states.get(state, 0)) for state in State)) for channel, states in status.deliveries.items()
         )
         parts.append(table(("CHANNEL", *(state.value.upper() for state in State)), counts, cut=("CHANNEL",)))
-    parts += ["\n".join(f"! {trouble}" for trouble in status.troubles)] if status.troubles else ["All is well."]
+    troubles = "\n".join(_wrap(f"! {trouble}", "  ") for trouble in status.troubles)
+    parts.append(troubles or "All is well.")
     return "\n\n".join(parts)
 
 
@@ -180,15 +185,17 @@ def show_event(event: Event, zone: ZoneInfo) -> str:
         f"  changed {say_time_of(event.occurred_at, zone)}, noticed {noticed} later",
         f"  kinds: {', '.join(event.kinds)}",
     ]
-    return "\n".join([*lines, *(f"  {change.field}: {_before_after(change, zone)}" for change in event.changes)])
+    lines += [f"  {change.field}: {_before_after(change, zone)}" for change in event.changes]
+    return "\n".join(_wrap(line, "    ") for line in lines)
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> str:
     """Returns each rule's verdict with the key that decided."""
     if not verdicts:
         return "Rules\n  there were none"
-    size = max(len(verdict.rule) for verdict in verdicts)
-    return "\n".join(["Rules", *(f"  {verdict.rule:<{size}}  {_why(verdict)}" for verdict in verdicts)])
+    size = min(max(len(verdict.rule) for verdict in verdicts), WIDEST_NAMES)
+    lines = (_wrap(f"  {verdict.rule:<{size}}  {_why(verdict)}", " " * (size + 4)) for verdict in verdicts)
+    return "\n".join(["Rules", *lines])
 
 
 def show_preview(preview: Preview, zone: ZoneInfo) -> str:
@@ -198,7 +205,7 @@ def show_preview(preview: Preview, zone: ZoneInfo) -> str:
         f"A poll now would store {preview.baseline} appointments in silence at first sight, "
         f"record {len(preview.foreseen)} events and send {messages} messages. Nothing was committed."
     )
-    parts = [summary]
+    parts = [_wrap(summary)]
     for one in preview.foreseen:
         parts += [show_event(one.recorded.event, zone), show_verdicts(one.recorded.verdicts)]
         parts += (_draft(draft) for draft in one.drafts)
@@ -207,9 +214,9 @@ def show_preview(preview: Preview, zone: ZoneInfo) -> str:
 
 def _draft(draft: Draft) -> str:
     if draft.message is None:
-        return f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}"
-    body = "\n".join(f"  | {line}".rstrip() for line in draft.message.body.splitlines())
-    return f"To {draft.channel}, by {draft.rule}\n  | {draft.message.title}\n{body}"
+        return _wrap(f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}", "  ")
+    lines = [draft.message.title, *draft.message.body.splitlines()]
+    return "\n".join([f"To {draft.channel}, by {draft.rule}", *(_wrap(f"  | {line}", "  |   ") for line in lines)])
 
 
 def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
@@ -219,7 +226,7 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
     for record, attempts in story.deliveries:
         due = f", due {say_time_of(record.delivery.due_at, zone)}" if record.state is State.PENDING else ""
         lines.append(f"  {record.delivery.channel}, by {record.delivery.rule}: {record.state.value}{due}")
-        lines += (f"    {_attempt(attempt, zone)}" for attempt in attempts)
+        lines += (_wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
     return lines
 
 
@@ -258,6 +265,12 @@ def _shown(value: object, zone: ZoneInfo) -> str:
 
 def _fit(cell: str, size: int) -> str:
     return cell.ljust(size) if len(cell) <= size else cell[: max(size - 1, 0)] + "…"
+
+
+def _wrap(line: str, indent: str = "") -> str:
+    """Returns the line as several that fit; a single word that does not, like an address, stays whole."""
+    wrapped = fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return wrapped or line.rstrip()
 
 
 def _json_default(value: object) -> object:

@@ -53,6 +53,10 @@ HOST_IS_A_HOST = PROGRAMS | _words(
 """In other addresses a token may stand where a host would."""
 
 
+RENAMED = {"msteams": "workflows", "teams": "workflows"}
+"""What people write who remember what a service was called before."""
+
+
 def target_of(schema: str) -> Target:
     """Returns what shows the messages of a schema; chat unless known better, since it is escaped the most."""
     if schema in MAIL:

@@ -156,7 +156,7 @@ def _wait(header: str | None, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=float(header)), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(moment - now, timedelta(0)), LONGEST_WAIT)

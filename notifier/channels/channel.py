@@ -7,6 +7,7 @@ follows redirects by itself where it is allowed to, all of which is the outbox's
 import difflib
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -178,13 +179,17 @@ def _check_schema(schema: str) -> None:
     if schema in address.DEAF:
         raise ChannelError(f"{schema}:// {address.DEAF[schema]}, so a channel can't use it")
     if schema not in known:
-        near = difflib.get_close_matches(schema, set(known.schemas()) - address.DEAF.keys(), n=1)
-        hint = f"; did you mean {near[0]}://?" if near else ""
+        near = address.RENAMED.get(schema) or _nearest(schema, set(known.schemas()) - address.DEAF.keys())
+        hint = f"; did you mean {near}://?" if near else ""
         raise ChannelError(f"there is no kind of channel called {schema}://{hint}")
     if not known[schema].enabled:
         packages = known[schema].requirements.get("packages_required") or []
         needed = packages if isinstance(packages, str) else ", ".join(packages)
         raise ChannelError(f"{schema}:// needs software that is not installed here: {needed or 'see its manual'}")
+
+
+def _nearest(schema: str, schemas: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(schema, schemas, n=1)), "")
 
 
 def _refusal(schema: str) -> str:

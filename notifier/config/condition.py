@@ -35,7 +35,7 @@ except ImportError:  # the extra is not installed
 Condition = Callable[[Event], tuple[bool, str]]
 """Says whether an event meets it, and what it saw, for people."""
 
-MISSING_EXTRA = 'needs the extra "cel": pip install "notifier[cel]"'
+MISSING_EXTRA = 'needs the extra "cel": pip install cel-expr-python'
 
 _PLAIN_TYPES = {
     "kinds": "list<string>",

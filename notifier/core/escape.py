@@ -26,7 +26,7 @@ _ZERO_WIDTH = "\u200b"
 _TOUCHY = re.compile(r"@(?=\w)|<(?=[!@#/:\w])|:(?=//)|(?<=\w)\.(?=[^\W\d_]{2})")
 _LOOK_ALIKES = str.maketrans({"*": "\u2217", "`": "\u02cb", "~": "\u223c", "|": "\u2223", "[": "\u27e6", "]": "\u27e7"})
 #: One underscore formats only at the edge of a word (ASCII letters, to some services); inside it is part of an id.
-_MARKING_UNDERSCORES = re.compile(r"(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])|__+")
+_MARKING_UNDERSCORES = re.compile(r"(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])")
 #: What makes a heading, a quotation or a list of a line that begins with it.
 _LINE_MARK = re.compile(r"^\s*(?=[#>]|(?:[+-]|[0-9]+[.)])\s)")
 

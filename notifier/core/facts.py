@@ -53,9 +53,6 @@ NO_VALUE = "none"
 NO_TIME = "no time set"
 """How the time of an undated appointment is said, as of an invitation that was not answered yet."""
 
-TIME_FIELDS = ("start", "end")
-"""Fields that are told together, as from when to when."""
-
 _WORDED_FIELDS = frozenset({"status", "meeting_type"})
 
 

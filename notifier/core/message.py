@@ -1,12 +1,13 @@
 """A message: the text of one delivery, rendered for the target that shows it.
 
-Templates are minijinja with strict names, a fuel limit and no Python objects inside: what a rule's author writes
-can fail, but neither reach anything nor run away. Rendering a string is pure, which is why a template engine is the
-one package that `core` may import.
+Templates are minijinja with strict names, a fuel limit and a part of its language: what a rule's author writes can
+fail, but neither reach anything nor run away. Rendering a string is pure, which is why a template engine is the one
+package that `core` may import.
 
 Fuel counts steps, not what a step costs: `'x' * 100000000`, `"%1000000000d"|format(1)`, a text set to itself twice
-forty times over, or a parser's recursion in a very long expression would each end the process. So templates are
-short, and written in the part of the language in which every text is about as long as what it was made from.
+forty times over, or a parser's recursion in a very long expression would each end the process. And the engine hands
+out the methods of Python's lists and dicts. So `template_problems` lets through only what is short, calls nothing but
+filters and tests, and makes every text about as long as what it was made from.
 """
 
 import difflib
@@ -223,7 +224,7 @@ def _forbidden_in_tag(inside: str) -> Iterator[str]:
 
 
 def _environment(zone: ZoneInfo, clean: Callable[[str], str]) -> Environment:
-    templates = Environment(
+    return Environment(
         fuel=FUEL,
         undefined_behavior="strict",
         pycompat=False,
@@ -231,9 +232,6 @@ def _environment(zone: ZoneInfo, clean: Callable[[str], str]) -> Environment:
         finalizer=lambda value: clean(_text_of(value)),
         filters={name: _guarded(name, use) for name, use in _own_filters(zone).items()},
     )
-    for name in ("range", "dict", "namespace", "debug"):
-        templates.remove_global(name)
-    return templates
 
 
 def _own_filters(zone: ZoneInfo) -> dict[str, Callable[..., object]]:
@@ -246,7 +244,7 @@ def _own_filters(zone: ZoneInfo) -> dict[str, Callable[..., object]]:
         "default": lambda value, other="", *_: other if value is None or value == "" else value,
         "join": lambda values, mark="": _cut(mark.join(_text_of(value) for value in list.copy(values)), BODY_LIMIT),
         "map": lambda values, attribute: [value[attribute] for value in values],
-        "replace": lambda text, old, new: _cut(_cut(text, BODY_LIMIT).replace(old, new), BODY_LIMIT),
+        "replace": lambda text, old, new: _cut(_cut(_text_of(text), BODY_LIMIT).replace(old, new), BODY_LIMIT),
     }
 
 

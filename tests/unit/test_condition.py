@@ -161,4 +161,4 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConditionError) as caught:
         compile_condition("true")
     assert caught.value.problems == [(1, MISSING_EXTRA)]
-    assert 'pip install "notifier[cel]"' in MISSING_EXTRA
+    assert "pip install cel-expr-python" in MISSING_EXTRA

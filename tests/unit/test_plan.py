@@ -106,6 +106,13 @@ def test_a_stale_page_changes_nothing() -> None:
     assert len(planned(observation(appointment(), NOW), held=(held,)).recorded) == 1
 
 
+def test_a_state_from_the_future_makes_no_page_stale() -> None:
+    """Our clock was set back since it was stored; until then it is a page like any other."""
+    held = known(CANCELLED, observed_at=NOW + HOUR)
+    assert len(planned(observation(appointment(), NOW), held=(held,)).recorded) == 1
+    assert planned(observation(appointment(), NOW), held=(held,), now=NOW + HOUR) == planned()
+
+
 def test_events_come_in_the_order_in_which_they_happened() -> None:
     """By the source's time and then by id, whatever the order of the pages."""
     times = {"a": NOW - HOUR, "b": NOW - 2 * HOUR, "c": NOW - HOUR}

@@ -160,7 +160,7 @@ def test_condition_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Without the extra a rule with `if` is a mistake that says what to install."""
     monkeypatch.setattr(condition, "cel", None)
     assert complaints(tmp_path, a=RULE + 'if = "true"') == [
-        'rules/a.toml:5: `if`: needs the extra "cel": pip install "notifier[cel]"'
+        'rules/a.toml:5: `if`: needs the extra "cel": pip install cel-expr-python'
     ]
 
 
