@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Thread
 
 PATIENCE = 10
 """Seconds after which a hanging answer ends by itself."""
@@ -39,16 +39,32 @@ DRIP = "drip"
 
 
 class Receiver(ThreadingHTTPServer):
-    """Gives its replies in order, and the last one for ever."""
+    """Gives its replies in order, and the last one for ever; has a port before it listens there."""
 
     daemon_threads = True
 
     def __init__(self, replies: Sequence[Reply | str]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self.server_bind()
         self.requests: list[Request] = []
         self.released = Event()
         self._replies = list(replies) or [Reply()]
-        self._lock = Lock()
+        self._came = Condition()
+        self._thread: Thread | None = None
+
+    def listen(self) -> None:
+        """Answers from now on; until then, connections are refused."""
+        self.server_activate()
+        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends, and lets go whoever hangs."""
+        self.released.set()
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join(PATIENCE)
+        self.server_close()
 
     @property
     def port(self) -> int:
@@ -58,9 +74,20 @@ class Receiver(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def reply_with(self, *replies: Reply | str) -> None:
+        """Gives these replies from now on."""
+        with self._came:
+            self._replies = list(replies)
+
+    def wait_for(self, count: int, timeout: float) -> bool:
+        """Waits until so many requests have come, at most so many seconds; tells whether they have."""
+        with self._came:
+            return self._came.wait_for(lambda: len(self.requests) >= count, timeout)
+
     def take(self, request: Request) -> Reply | str:
-        with self._lock:
+        with self._came:
             self.requests.append(request)
+            self._came.notify_all()
             return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
     def handle_error(self, *_: object) -> None:
@@ -114,18 +141,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving(*replies: Reply | str) -> Iterator[Receiver]:
+def receiving(*replies: Reply | str, listening: bool = True) -> Iterator[Receiver]:
     """Runs a receiver for the length of the block."""
     receiver = Receiver(replies)
-    thread = Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    if listening:
+        receiver.listen()
     try:
         yield receiver
     finally:
-        receiver.released.set()
-        receiver.shutdown()
-        receiver.server_close()
-        thread.join(PATIENCE)
+        receiver.close()
 
 
 def free_port() -> int:
