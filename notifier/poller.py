@@ -83,6 +83,9 @@ class Poller:
         self._rules = rules
         self._clock = clock
         self._key = store.fingerprint_key()
+        with store.reading() as tx:
+            client.page_size = min(snapshot.page_size(tx, source) or client.page_size, client.page_size)
+        self._page_size = client.page_size
         self._log = log.bind(source=source)
         self._failing: set[str] = set()
         self._refused_until: datetime | None = None
@@ -218,6 +221,9 @@ class Poller:
 
     def _record(self, sweep: Sweep, run: SweepRun, tally: _Tally) -> None:
         with self._store.writing() as tx:
+            if self._client.page_size != self._page_size:
+                self._page_size = self._client.page_size
+                snapshot.put_page_size(tx, self._source, self._page_size)
             snapshot.record_sweep(tx, self._source, sweep.name, run)
             first = sweep.scope not in {look.scope for look in snapshot.looks(tx, self._source)}
             # A first look counts even where rows slipped: without any, everything would be baseline for ever.

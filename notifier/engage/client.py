@@ -5,10 +5,12 @@ within a deadline; what will not is raised with its likely cause.
 """
 
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -20,7 +22,7 @@ import structlog
 
 from notifier.clock import Clock
 from notifier.core.sweep import Filters, Span
-from notifier.engage.answer import Page, SourceBusy, check_status, http_date, page_of
+from notifier.engage.answer import Page, QueryRefused, SourceBusy, check_status, http_date, page_of
 from notifier.engage.budget import Budget
 from notifier.engage.token import TokenSource
 from notifier.errors import SourceRefused, SourceUnavailable, Stopping
@@ -29,6 +31,12 @@ log = structlog.get_logger(__name__)
 
 _UNAUTHORIZED = 401
 _LONGEST_WAIT_SECONDS = 10
+
+BODY_LIMIT = 32 << 20
+"""Bytes of an answer that are taken: a page of 1,000 records has one to five million."""
+
+PAGE_SIZES = (500, 250, 100, 25)
+"""What is tried where a larger page is refused: the API's limit for this list is not documented."""
 
 _PARAMETERS = {
     "id": "id[]",
@@ -74,6 +82,17 @@ class PageLook:
 Query = Sequence[tuple[str, str]]
 
 
+class SourceOverflow(SourceUnavailable):
+    """An answer is larger than any page can be; it would be as large the next time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class EngageClient:
     """Reads lists of appointments; safe to share between threads. Close it to give up the connections."""
 
@@ -90,6 +109,8 @@ class EngageClient:
         self._budget = budget
         self._clock = clock
         self._stopping = stopping
+        #: How many records are asked for at once; smaller than configured once a larger page was refused.
+        self.page_size = endpoint.page_size
         self._http = http_client(endpoint.timeout, budget.concurrency)
         self._url = f"{endpoint.base_url.rstrip('/')}/enterprises/{endpoint.enterprise}/appointments"
         self._fetchers = ThreadPoolExecutor(budget.concurrency, thread_name_prefix="fetch")
@@ -117,9 +138,9 @@ class EngageClient:
             SourceRefused: the API refuses the query or the credentials.
         """
         query = _query(span, filters)
-        first = self._fetch(query, 0)
+        first = self._first(query)
         yield first
-        step = _step(first.page, self._endpoint.page_size)
+        step = _step(first.page, self.page_size)
         total, offset = first.page.meta.total_count, step
         ahead: deque[Future[PageLook]] = deque()
         try:
@@ -134,9 +155,23 @@ class EngageClient:
             for future in ahead:
                 future.cancel()
 
+    def _first(self, query: Query) -> PageLook:
+        """Returns the first page, and settles on the largest page that the source takes."""
+        wanted = self.page_size
+        smaller = [size for size in PAGE_SIZES if size < wanted]
+        try:
+            return self._fetch(query, 0)
+        except QueryRefused:
+            # It may be the size, or anything else in the query.
+            for self.page_size in smaller:
+                with suppress(QueryRefused):
+                    return self._fetch(query, 0)
+            self.page_size = wanted
+            raise
+
     def _fetch(self, query: Query, offset: int) -> PageLook:
         """Returns one page; what may pass is tried again, with growing and jittered waits, until the deadline."""
-        paged = [*query, ("offset", str(offset)), ("limit", str(self._endpoint.page_size))]
+        paged = [*query, ("offset", str(offset)), ("limit", str(self.page_size))]
         for attempt in stamina.retry_context(
             on=self._again,
             attempts=None,
@@ -151,6 +186,8 @@ class EngageClient:
     def _again(self, error: Exception) -> bool | float:
         """Says whether a failed request is tried again, and after how many seconds if the source told."""
         if not isinstance(error, SourceUnavailable) or self._stopping.is_set():
+            return False
+        if isinstance(error, SourceOverflow):
             return False
         wait = error.retry_after if isinstance(error, SourceBusy) else None
         if wait is None:
@@ -175,27 +212,44 @@ class EngageClient:
         told = log.bind(correlation_id=correlation, url=self._url, attempt=attempt)
         with self._budget.request():
             asked_at = self._clock()
-            if self._http.is_closed:
-                raise Stopping
             try:
-                answer = self._http.get(self._url, params=list(query), headers=headers)
-            except httpx.TransportError as error:
-                if self._stopping.is_set():
-                    raise Stopping from error
-                told.info("request_failed", error=type(error).__name__)
-                raise SourceUnavailable(f"{_say(error)} (correlation id {correlation})") from error
-        told.debug("request", status=answer.status_code, bytes=len(answer.content))
+                answer = self._receive(query, headers)
+            except SourceUnavailable as error:
+                told.info("request_failed", error=str(error))
+                error.args = (f"{error} (correlation id {correlation})",)
+                raise
+        told.debug("request", status=answer.status, bytes=len(answer.body))
 
         def page() -> PageLook:
             try:
-                check_status(answer.status_code, answer.content, answer.headers)
-                return PageLook(page_of(answer.content), asked_at, http_date(answer.headers.get("Date")))
+                check_status(answer.status, answer.body, answer.headers)
+                return PageLook(page_of(answer.body), asked_at, http_date(answer.headers.get("Date")))
             except (SourceUnavailable, SourceRefused) as error:
-                told.info("request_refused", status=answer.status_code, error=str(error))
+                told.info("request_refused", status=answer.status, error=str(error))
                 error.args = (f"{error} (correlation id {correlation})",)
                 raise
 
-        return answer.status_code, page
+        return answer.status, page
+
+    def _receive(self, query: Query, headers: Mapping[str, str]) -> _Answer:
+        """Returns a whole answer, of bounded size and within the deadline, however slowly it drips in."""
+        if self._http.is_closed:
+            raise Stopping
+        end = time.monotonic() + self._endpoint.deadline.total_seconds()
+        body = bytearray()
+        try:
+            with self._http.stream("GET", self._url, params=list(query), headers=headers) as answer:
+                for chunk in answer.iter_bytes():
+                    body += chunk
+                    if len(body) > BODY_LIMIT:
+                        raise SourceOverflow(f"the answer is larger than {BODY_LIMIT >> 20} MB; look at page_size")
+                    if time.monotonic() > end:
+                        raise SourceUnavailable("the answer did not end in time")
+        except httpx.RequestError as error:
+            if self._stopping.is_set():
+                raise Stopping from error
+            raise SourceUnavailable(_say(error)) from error
+        return _Answer(answer.status_code, answer.headers, bytes(body))
 
 
 def http_client(timeout: timedelta, connections: int) -> httpx.Client:
@@ -214,7 +268,7 @@ def post_form(url: str, timeout: timedelta) -> Callable[[Mapping[str, str]], tup
     def post(form: Mapping[str, str]) -> tuple[int, bytes]:
         try:
             answer = httpx.post(url, data=dict(form), timeout=timeout.total_seconds(), follow_redirects=False)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise SourceUnavailable(f"the token URL: {_say(error)}") from error
         return answer.status_code, answer.content
 
@@ -238,9 +292,11 @@ def _time(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _say(error: httpx.TransportError) -> str:
+def _say(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     if isinstance(error, httpx.ConnectError):
         return f"no connection ({error})"
+    if isinstance(error, httpx.DecodingError):
+        return "the answer can't be unpacked"
     return f"the connection broke ({type(error).__name__})"

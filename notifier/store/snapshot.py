@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from notifier.core.plan import Known, Plan, Recorded
 from notifier.core.sweep import Look, SweepOutcome, SweepRun
 from notifier.store import rows
-from notifier.store.tables import AppointmentRow, DeliveryRow, EventRow, LookRow, Row, SweepRow, table_of
+from notifier.store.tables import AppointmentRow, DeliveryRow, EventRow, LookRow, Row, SettingRow, SweepRow, table_of
 
 _DIGESTS = "SELECT id, digest FROM appointment WHERE source = ? AND id IN (SELECT value FROM json_each(?))"
 
@@ -108,6 +108,21 @@ def looks(tx: Session, source: str) -> list[Look]:
 def put_look(tx: Session, source: str, look: Look) -> None:
     """Stores a complete look in place of the former one at the same scope."""
     _upsert(tx, LookRow, [rows.look_values(source, look)])
+
+
+def page_size(tx: Session, source: str) -> int | None:
+    """Returns the largest page that the source was found to take; None as long as none was refused."""
+    row = tx.get(SettingRow, _page_size_name(source))
+    return None if row is None else int(row.value)
+
+
+def put_page_size(tx: Session, source: str, size: int) -> None:
+    """Remembers the largest page that the source takes."""
+    _upsert(tx, SettingRow, [{"name": _page_size_name(source), "value": str(size).encode()}])
+
+
+def _page_size_name(source: str) -> str:
+    return f"page_size of {source}"
 
 
 def record_sweep(tx: Session, source: str, name: str, run: SweepRun) -> SweepRecord:

@@ -10,6 +10,7 @@ import pytest
 import stamina
 from pydantic import SecretStr
 
+import notifier.engage.client
 from notifier.core.sweep import Span
 from notifier.engage.client import post_form
 from notifier.engage.simulated.exchange import Reply
@@ -121,8 +122,9 @@ def test_what_passes_is_tried_again(simulator: Simulator, clock: HandClock, stat
         Reply(200, b'{"data": []}'),
         Reply(200, b'{"data": [], "meta": {"offset": 0, "limit": 25, "totalCount": 0}}', sent="half"),
         Reply(200, b"", sent="nothing"),
+        Reply(200, b"no such thing", headers={"Content-Encoding": "gzip"}),
     ],
-    ids=["html", "cut", "no list", "no meta", "broken off", "closed"],
+    ids=["html", "cut", "no list", "no meta", "broken off", "closed", "broken gzip"],
 )
 def test_a_broken_body_is_tried_again_and_then_given_up(simulator: Simulator, clock: HandClock, reply: Reply) -> None:
     """An answer that is no page is asked for again within the deadline, and then the source counts as unavailable."""
@@ -145,7 +147,6 @@ def test_a_wait_that_is_asked_for_is_kept_or_ends_the_poll(simulator: Simulator,
 @pytest.mark.parametrize(
     ("status", "cause"),
     [
-        (400, "the query was not understood"),
         (403, "engage:appointments:readOnly"),
         (404, "base_url and enterprise"),
         (405, "base_url"),
@@ -166,8 +167,37 @@ def test_a_refusal_names_its_likely_cause(simulator: Simulator, clock: HandClock
 
 def test_the_apis_own_words_are_repeated(simulator: Simulator, clock: HandClock) -> None:
     """The message of the API's error document reaches the operator."""
-    with pytest.raises(SourceRefused, match="limit"):
-        read(simulator, clock, page_size=1001)
+    with pytest.raises(SourceRefused, match="the query was not understood") as refused:
+        read(simulator, clock, filters={"status": ("NONSENSE",)})
+    assert "QUERY_PARAMETER_INVALID" in str(refused.value)
+
+
+def test_a_page_that_is_too_large_is_made_smaller_once(simulator: Simulator, clock: HandClock) -> None:
+    """A size that the source refuses costs one request, and from then on the next smaller one is asked for."""
+    with client_on(simulator, clock, page_size=1001) as client:
+        for _ in range(2):
+            assert sum(len(look.page.records) for look in client.pages(OPEN, {})) == 230
+        assert client.page_size == 500
+    assert simulator.counts[LIST, 400] == 1
+
+
+def test_a_query_that_is_wrong_is_not_taken_for_a_large_page(simulator: Simulator, clock: HandClock) -> None:
+    """Where no size helps, the first refusal is told and the size stays."""
+    with client_on(simulator, clock, page_size=500) as client:
+        with pytest.raises(SourceRefused, match="the query was not understood"):
+            list(client.pages(OPEN, {"status": ("NONSENSE",)}))
+        assert client.page_size == 500
+    assert simulator.counts[LIST, 400] == 4
+
+
+def test_an_answer_without_end_is_refused(
+    simulator: Simulator, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer above the largest size is given up, and not asked for again in this poll."""
+    monkeypatch.setattr(notifier.engage.client, "BODY_LIMIT", 10_000)
+    with pytest.raises(SourceUnavailable, match="larger than"):
+        read(simulator, clock)
+    assert len(simulator.requests) == 1
 
 
 def test_a_fixed_token_that_is_refused_is_not_asked_with_again(simulator: Simulator, clock: HandClock) -> None:

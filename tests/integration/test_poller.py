@@ -295,6 +295,17 @@ def test_a_large_reading_is_committed_in_slices(
         assert run.changed == run.rows - 20
 
 
+def test_the_page_size_that_a_source_takes_is_remembered(
+    tmp_path: Path, simulator: Simulator, clock: HandClock
+) -> None:
+    """After a restart the source is not asked again for pages that it refused."""
+    with polling(tmp_path, simulator, clock, page_size=2000) as (poller, _):
+        assert poller.poll(DATED).outcome is SweepOutcome.OK
+    with polling(tmp_path, simulator, clock, page_size=2000) as (poller, _):
+        assert poller.poll(DATED).outcome is SweepOutcome.OK
+    assert simulator.counts[LIST, 400] == 1
+
+
 def test_a_preview_commits_nothing_and_names_the_same_events(
     tmp_path: Path, simulator: Simulator, clock: HandClock
 ) -> None:
