@@ -38,7 +38,7 @@ from notifier.poller import Poller
 from notifier.preview import make_preview
 from notifier.sample import SAMPLE_RULE, sample_event
 from notifier.status import read_status
-from notifier.store import history
+from notifier.store import history, snapshot
 from notifier.store.database import Store, open_store
 from notifier.wiring import open_channels, open_clients
 
@@ -243,6 +243,25 @@ def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
         found = read_status(settings, store, utc_now())
     click.echo(views.as_json(found) if as_json else views.show_status(found, settings.zone))
     sys.exit(0 if found.healthy else 1)
+
+
+@cli.command()
+@click.argument("sweep", metavar="SOURCE/SWEEP")
+@_with_config
+def release(sweep: str, path: Path) -> None:
+    """Believe the next reading of a sweep that is doubtful.
+
+    What is missing from it, and is not found by its id either, has vanished then.
+    """
+    settings = load_settings(path, os.environ)
+    names = [f"{source}/{one.name}" for source, configured in settings.sources.items() for one in configured.sweeps]
+    if sweep not in names:
+        raise click.BadParameter(f"there is no sweep {sweep!r} in {path}{choices(sweep, names)}")
+    # The store as it is: a store that is not there yet has no doubts.
+    Store.read_only(settings.store.url).close()
+    with open_store(settings.store.url) as store, store.writing() as tx:
+        snapshot.release(tx, *sweep.split("/", 1))
+    click.echo(f"The next reading of {sweep} is believed.")
 
 
 @cli.command()

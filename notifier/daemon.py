@@ -26,7 +26,7 @@ from notifier.clock import Clock, utc_now
 from notifier.config.settings import Settings
 from notifier.core.delivery import State
 from notifier.core.rule import Rule
-from notifier.core.sweep import Sweep, SweepOutcome
+from notifier.core.sweep import ANSWERED, Sweep
 from notifier.errors import Stopping, StoreError
 from notifier.lane import Lane
 from notifier.poller import Poller
@@ -110,7 +110,7 @@ class Daemon:
         with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
             failures = sum(lanes.map(_drain, self._senders.values()))
         self._close()
-        answered = all(run.outcome in {SweepOutcome.OK, SweepOutcome.INCOMPLETE} for run in runs)
+        answered = all(run.outcome in ANSWERED for run in runs)
         return 0 if answered and not failures and not strays else 1
 
     def start(self) -> None:

@@ -4,21 +4,23 @@ A slice is as many changed records as fit in memory; snapshot, events and delive
 A process that dies between two slices has lost nothing: what it had not committed, the next poll finds again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from notifier.clock import Clock
+from notifier.core.absence import Brake, batches, doubt
 from notifier.core.plan import Observation, Plan, make_plan
 from notifier.core.rule import Rule
-from notifier.core.sweep import Look, Span, Sweep, SweepOutcome, SweepRun
+from notifier.core.sweep import Filters, Look, Span, Sweep, SweepOutcome, SweepRun, passes
 from notifier.engage.client import EngageClient, PageLook
 from notifier.engage.payload import RecordRejected, digest_of, id_of, read_appointment
 from notifier.errors import SourceRefused, SourceUnavailable
 from notifier.store import snapshot
-from notifier.store.database import Store
+from notifier.store.database import Store, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,11 @@ PASSES = 3
 
 SPAN_MARGIN = timedelta(hours=12)
 """Asked for beyond both ends of a span: the API does not say whether its dates mean starts, ends or overlaps."""
+
+_ANYWHERE = Span(None, None)
+
+BRAKE = Brake()
+"""How much may be missing from a reading before it is doubted."""
 
 REFUSED_PAUSE = timedelta(minutes=15)
 """How long a source is left alone that refused us: a revoked scope does not come back within a minute."""
@@ -47,6 +54,8 @@ class _Tally:
     events: int = 0
     baseline: int = 0
     rejected: int = 0
+    #: What the list said to hold, in the first and in the last answer of a pass.
+    first_total: int = 0
     total: int = 0
     ids: set[str] = field(default_factory=set)
     #: Records without an id, in this pass over the list; they count towards the total all the same.
@@ -58,8 +67,8 @@ class _Tally:
 
     @property
     def complete(self) -> bool:
-        """Whether as many distinct appointments came as the list says it holds."""
-        return len(self.ids) + self.nameless >= self.total
+        """Whether as many distinct appointments came as the list says it holds, at its first page and its last."""
+        return len(self.ids) + self.nameless >= self.total == self.first_total
 
     def add_plan(self, plan: Plan, now: datetime) -> None:
         """Counts what a committed slice held."""
@@ -130,19 +139,37 @@ class Poller:
         Raises:
             SourceError: the source did not give the list.
         """
-        now, looks = self._clock(), self._looks()
-        for observed in self._gather(sweep, now, _Tally()):
-            with self._store.reading() as tx:
-                known = snapshot.known(tx, self._source, [seen.appointment.id for seen in observed])
-            yield make_plan(self._source, sweep.name, known, observed, looks, self._rules, now)
+        now, looks, tally = self._clock(), self._looks(), _Tally()
+        known = self._known_in(sweep, now)
+        for observed in self._gather(sweep, now, tally):
+            yield self._foresee(sweep, now, looks, observed)
+        absent, _ = self._missing(sweep, known, tally)
+        for observed, gone in self._enquire(absent, tally):
+            yield self._foresee(sweep, now, looks, observed, gone)
+
+    def _foresee(
+        self,
+        sweep: Sweep,
+        now: datetime,
+        looks: Sequence[Look],
+        observed: Sequence[Observation],
+        gone: Collection[str] = (),
+    ) -> Plan:
+        with self._store.reading() as tx:
+            known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
+        return make_plan(self._source, sweep.name, known, observed, looks, self._rules, now, gone)
 
     def _read(self, sweep: Sweep, started_at: datetime, tally: _Tally) -> tuple[SweepOutcome, str]:
         if self._refused_until is not None and started_at < self._refused_until:
             return SweepOutcome.REFUSED, self._refusal
         try:
-            looks = self._looks()
+            # Before anything of this reading is stored: what it adds can't be missing from it.
+            looks, known = self._looks(), self._known_in(sweep, started_at)
             for observed in self._gather(sweep, started_at, tally):
                 self._commit(sweep, observed, looks, tally)
+            absent, doubts = self._missing(sweep, known, tally)
+            for observed, gone in self._enquire(absent, tally):
+                self._commit(sweep, observed, looks, tally, gone)
         except SourceRefused as error:
             self._refused_until, self._refusal = started_at + REFUSED_PAUSE, str(error)
             return SweepOutcome.REFUSED, str(error)
@@ -151,7 +178,41 @@ class Poller:
         self._refused_until = None
         if not tally.complete:
             return SweepOutcome.INCOMPLETE, f"{len(tally.ids)} of {tally.total} appointments came in {PASSES} passes"
-        return SweepOutcome.OK, ""
+        return (SweepOutcome.DOUBTFUL, doubts) if doubts else (SweepOutcome.OK, "")
+
+    def _missing(self, sweep: Sweep, known: AbstractSet[str], tally: _Tally) -> tuple[AbstractSet[str], str]:
+        """Returns what a complete reading should have brought and did not, or why the reading is not believed."""
+        if not tally.complete:
+            return set(), ""
+        absent = known - tally.ids
+        with self._store.reading() as tx:
+            released = snapshot.is_released(tx, self._source, sweep.name)
+        doubts = "" if released else doubt(known, absent, len(tally.ids), BRAKE)
+        return (set(), doubts) if doubts else (absent, "")
+
+    def _enquire(self, absent: Collection[str], tally: _Tally) -> Iterator[tuple[list[Observation], set[str]]]:
+        """Asks for ids by themselves; yields what is found and differs, and which ids the source does not show."""
+        for batch in batches(absent):
+            answer = _Tally()
+            observed: list[Observation] = []
+            for look in self._client.pages(_ANYWHERE, {"id": batch}):
+                tally.pages += 1
+                observed += self._changed(look, answer)
+            yield observed, set(batch) - answer.ids
+
+    def _known_in(self, sweep: Sweep, now: datetime) -> set[str]:
+        """Returns the ids that a complete reading of the sweep should bring, going by what we know of them."""
+        others = {name: wanted for name, wanted in sweep.filters.items() if name != "status"}
+        with self._store.reading() as tx:
+            ids = snapshot.ids_within(tx, self._source, sweep.span(now), sweep.filters.get("status", ()))
+            return self._passing(tx, sorted(ids), others) if others else ids
+
+    def _passing(self, tx: Transaction, ids: Sequence[str], filters: Filters) -> set[str]:
+        found: set[str] = set()
+        for begin in range(0, len(ids), SLICE_ROWS):
+            states = snapshot.known(tx, self._source, ids[begin : begin + SLICE_ROWS])
+            found |= {name for name, known in states.items() if passes(known.appointment, filters)}
+        return found
 
     def _gather(self, sweep: Sweep, now: datetime, tally: _Tally) -> Iterator[list[Observation]]:
         """Yields the changed records in slices, reading the list again while rows slipped between its pages."""
@@ -159,9 +220,12 @@ class Poller:
         for _ in range(PASSES):
             tally.nameless = tally.rejected = 0
             held: dict[str, Observation] = {}
+            first = True
             for look in self._client.pages(_widened(span), sweep.filters):
                 tally.pages += 1
                 tally.total = look.page.meta.total_count
+                if first:
+                    tally.first_total, first = tally.total, False
                 tally.served_at = tally.served_at or look.served_at or look.asked_at
                 for seen in self._changed(look, tally):
                     twin = held.get(seen.appointment.id)
@@ -206,12 +270,19 @@ class Poller:
             self._tell_once(unfamiliar, "unfamiliar_value", value=unfamiliar)
         return Observation(reading.appointment, digest, asked_at)
 
-    def _commit(self, sweep: Sweep, observed: Sequence[Observation], looks: Sequence[Look], tally: _Tally) -> None:
+    def _commit(
+        self,
+        sweep: Sweep,
+        observed: Sequence[Observation],
+        looks: Sequence[Look],
+        tally: _Tally,
+        gone: Collection[str] = (),
+    ) -> None:
         """Decides and commits one slice; what is known is read in the same transaction, as other sweeps write too."""
         now = self._clock()
         with self._store.writing() as tx:
-            known = snapshot.known(tx, self._source, [seen.appointment.id for seen in observed])
-            plan = make_plan(self._source, sweep.name, known, observed, looks, self._rules, now)
+            known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
+            plan = make_plan(self._source, sweep.name, known, observed, looks, self._rules, now, gone)
             snapshot.apply(tx, plan, now)
         tally.add_plan(plan, now)
 
@@ -225,6 +296,8 @@ class Poller:
                 self._page_size = self._client.page_size
                 snapshot.put_page_size(tx, self._source, self._page_size)
             snapshot.record_sweep(tx, self._source, sweep.name, run)
+            if run.outcome is SweepOutcome.OK:
+                snapshot.end_release(tx, self._source, sweep.name)
             first = sweep.scope not in {look.scope for look in snapshot.looks(tx, self._source)}
             # A first look counts even where rows slipped: without any, everything would be baseline for ever.
             if run.outcome is SweepOutcome.OK or (run.outcome is SweepOutcome.INCOMPLETE and first):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from notifier.config.settings import Settings
-from notifier.core.sweep import SweepOutcome
+from notifier.core.sweep import ANSWERED
 from notifier.store import outbox, snapshot
 from notifier.store.database import Store
 from notifier.views import Status, SweepStatus, troubles_of
@@ -11,8 +11,6 @@ from notifier.views import Status, SweepStatus, troubles_of
 LATE_BEATS = 3
 LATE_GRACE = timedelta(minutes=1)
 """A sweep is late when it has not succeeded for this many beats and a little more."""
-
-_ANSWERED = frozenset({SweepOutcome.OK, SweepOutcome.INCOMPLETE})
 
 
 def read_status(settings: Settings, store: Store, now: datetime) -> Status:
@@ -40,5 +38,5 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
                 )
             )
     troubles = troubles_of(sweeps, deliveries, settings.channels, running=running)
-    answering = all(not one.late and (one.last is None or one.last.outcome in _ANSWERED) for one in sweeps)
+    answering = all(not one.late and (one.last is None or one.last.outcome in ANSWERED) for one in sweeps)
     return Status(running, appointments, tuple(sweeps), deliveries, troubles, running and answering)

@@ -263,6 +263,10 @@ def _shown(value: object, zone: ZoneInfo) -> str:
     return say_time_of(value, zone) if isinstance(value, datetime) else str(value)
 
 
+def _way_out(name: str, outcome: SweepOutcome) -> str:
+    return f"; if that is right: notifier release {name}" if outcome is SweepOutcome.DOUBTFUL else ""
+
+
 def _fit(cell: str, size: int) -> str:
     return cell.ljust(size) if len(cell) <= size else cell[: max(size - 1, 0)] + "…"
 
@@ -293,7 +297,7 @@ def troubles_of(
     for one in sweeps:
         name = f"{one.source}/{one.sweep}"
         if one.last is not None and one.last.outcome is not SweepOutcome.OK:
-            found.append(f"{name} is {one.last.outcome.value}: {one.last.error}")
+            found.append(f"{name} is {one.last.outcome.value}: {one.last.error}{_way_out(name, one.last.outcome)}")
         elif one.late:
             found.append(f"{name} is late: it should run every {write_duration(one.every)}.")
     configured = set(channels)

@@ -184,7 +184,7 @@ class SourceTable(Table):
     accept_language: Annotated[str, AfterValidator(_languages)] = "en, *;q=0.5"
     timeout: Duration = timedelta(seconds=30)
     deadline: Duration = timedelta(minutes=2)
-    page_size: Annotated[int, Field(ge=1, le=1000)] = 500
+    page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
     limits: LimitsTable = LimitsTable()
     sweeps: Annotated[tuple[SweepTable, ...], BeforeValidator(as_tuple)] = ()
 

@@ -19,8 +19,11 @@ class Kind(StrEnum):
     RELOCATED = "relocated"
     #: First seen, and created since the last look.
     CREATED = "created"
-    #: First seen in a state that it reached since the last look; which state it left is unknown.
+    #: First seen in a state that it reached since the last look, which one it left is unknown; or seen again after
+    #: it had vanished.
     DISCOVERED = "discovered"
+    #: The source does not show it any more, as an enquiry by its id confirmed; the state is the last known one.
+    VANISHED = "vanished"
     #: Anything else that is watched differs.
     UPDATED = "updated"
 

@@ -46,6 +46,11 @@ _HEADLINES_OF_NEW = {
     "OUTGOING_INVITE": "New invitation",
 }
 
+_KIND_HEADLINES = {
+    Kind.REASSIGNED: "Reassigned",
+    Kind.VANISHED: "No longer listed",
+}
+
 _LIST_FIELDS = frozenset({"other_employees", "other_customers"})
 
 NO_VALUE = "none"
@@ -152,12 +157,16 @@ def _part_of_headline(kind: Kind, event: Event) -> str:
             return _HEADLINES.get(event.after.status, f"Status {event.after.status}")
         case Kind.RESCHEDULED:
             return _time_headline(event)
-        case Kind.REASSIGNED:
-            return "Reassigned"
         case Kind.RELOCATED:
             return _place_headline(names, event.after)
-    if kind is not event.kinds[0]:
-        return ""
+        case Kind.DISCOVERED:
+            return "Listed again" if event.before else ""
+        case Kind.UPDATED:
+            return _update_headline(names) if kind is event.kinds[0] else ""
+    return _KIND_HEADLINES[kind]
+
+
+def _update_headline(names: Sequence[str]) -> str:
     return f"{_label(names[0])} changed" if len(names) == 1 else "Updated"
 
 

@@ -4,8 +4,8 @@ Level, not edge: an appointment is compared with its own last known state, so th
 next one sees. Nothing here reads or writes; the same inputs give the same plan, ids included.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from notifier.core.appointment import Appointment
@@ -37,6 +37,8 @@ class Known:
     revision: int
     #: When the page was asked for that brought this state.
     observed_at: datetime
+    #: When the source was found not to show it any more; None while it does.
+    vanished_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What happened to one appointment, before it has a number."""
+    """What happened to one appointment: its row from now on, and, unless nobody watches it, the kinds of its event."""
 
-    kinds: tuple[Kind, ...]
-    changes: tuple[FieldChange, ...]
+    before: Known | None
+    row: Known
+    kinds: tuple[Kind, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
 
 
 def make_plan(
@@ -76,30 +80,23 @@ def make_plan(
     looks: Sequence[Look],
     rules: Sequence[Rule],
     now: datetime,
+    gone: Collection[str] = (),
 ) -> Plan:
-    """Decides what the observations mean, given what is known of the same appointments."""
-    rows: list[Known] = []
+    """Decides what the observations mean, given what is known of the same appointments.
+
+    `gone` are ids that the source does not show any more, not even when asked for them.
+    """
+    fresh = _fresh(known, observed, now)
+    steps = [_seen(known.get(seen.appointment.id), seen, looks, now) for seen in fresh]
+    steps += [_lost(before, now) for name in sorted(gone) if (before := known.get(name)) and not before.vanished_at]
     recorded: list[Recorded] = []
-    for seen in _fresh(known, observed, now):
-        before = known.get(seen.appointment.id)
-        step = _step(before, seen.appointment, looks, now)
-        revision = (before.revision if before else 0) + (1 if step else 0)
-        rows.append(Known(seen.appointment, seen.digest, revision, seen.observed_at))
-        if step is None:
-            continue
-        event = Event(
-            id=event_id(source, seen.appointment.id, revision, seen.digest),
-            source=source,
-            sweep=sweep,
-            kinds=step.kinds,
-            changes=step.changes,
-            before=before.appointment if before else None,
-            after=seen.appointment,
-            detected_at=now,
-        )
-        recorded.append(Recorded(event, walk(rules, event)))
+    for step in steps:
+        if step.kinds:
+            event = _event(source, sweep, step, now)
+            recorded.append(Recorded(event, walk(rules, event)))
+    rows = tuple(step.row for step in steps)
     silent = tuple(row.appointment.id for row in rows if row.appointment.id not in known and row.revision == 0)
-    return Plan(source, sweep, tuple(rows), tuple(recorded), _deliveries(recorded, rules, now), silent)
+    return Plan(source, sweep, rows, tuple(recorded), _deliveries(recorded, rules, now), silent)
 
 
 def _fresh(known: Mapping[str, Known], observed: Sequence[Observation], now: datetime) -> list[Observation]:
@@ -117,21 +114,56 @@ def _is_fresh(before: Known | None, seen: Observation, now: datetime) -> bool:
     """
     if before is None:
         return True
-    return seen.digest != before.digest and (seen.observed_at >= before.observed_at or before.observed_at > now)
+    if seen.digest == before.digest and before.vanished_at is None:
+        return False
+    return seen.observed_at >= before.observed_at or before.observed_at > now
 
 
-def _step(before: Known | None, after: Appointment, looks: Sequence[Look], now: datetime) -> _Step | None:
-    """Returns what happened, or None where nothing did that anybody watches."""
-    if before is not None:
-        changes = compare(before.appointment, after)
-        return _Step(kinds_of(changes), changes) if changes else None
+def _seen(before: Known | None, seen: Observation, looks: Sequence[Look], now: datetime) -> _Step:
+    """Returns what an observation means: news, a change, or a row to store in silence."""
+    kinds, changes = _news(seen.appointment, looks, now) if before is None else _difference(before, seen.appointment)
+    revision = (before.revision if before else 0) + (1 if kinds else 0)
+    return _Step(before, Known(seen.appointment, seen.digest, revision, seen.observed_at), kinds, changes)
+
+
+def _lost(before: Known, now: datetime) -> _Step:
+    """Returns that an appointment vanished; its last known state is kept, in case that it comes back."""
+    row = replace(before, revision=before.revision + 1, observed_at=now, vanished_at=now)
+    return _Step(before, row, (Kind.VANISHED,))
+
+
+def _difference(before: Known, after: Appointment) -> tuple[tuple[Kind, ...], tuple[FieldChange, ...]]:
+    changes = compare(before.appointment, after)
+    kinds = kinds_of(changes)
+    if before.vanished_at is None:
+        return kinds, changes
+    # Whoever was told that it vanished is to hear that it is back, changed or not.
+    return tuple(kind for kind in Kind if kind in kinds or kind is Kind.DISCOVERED), changes
+
+
+def _news(after: Appointment, looks: Sequence[Look], now: datetime) -> tuple[tuple[Kind, ...], tuple[FieldChange, ...]]:
     sight = first_sight(after, looks, now)
     if sight is FirstSight.BASELINE:
-        return None
+        return (), ()
     if sight is FirstSight.CREATED:
-        return _Step((Kind.CREATED,), ())
-    reached = FieldChange("status", None, after.status)
-    return _Step((Kind.STATUS_CHANGED, Kind.DISCOVERED), (reached,))
+        return (Kind.CREATED,), ()
+    return (Kind.STATUS_CHANGED, Kind.DISCOVERED), (FieldChange("status", None, after.status),)
+
+
+def _event(source: str, sweep: str, step: _Step, now: datetime) -> Event:
+    after = step.row.appointment
+    # That it vanished is no record of the source, so its digest is that of no record.
+    digest = b"" if step.row.vanished_at else step.row.digest
+    return Event(
+        id=event_id(source, after.id, step.row.revision, digest),
+        source=source,
+        sweep=sweep,
+        kinds=step.kinds,
+        changes=step.changes,
+        before=step.before.appointment if step.before else None,
+        after=after,
+        detected_at=now,
+    )
 
 
 def _deliveries(recorded: Sequence[Recorded], rules: Sequence[Rule], now: datetime) -> tuple[Delivery, ...]:

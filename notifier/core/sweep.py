@@ -122,10 +122,16 @@ class SweepOutcome(StrEnum):
     OK = "ok"
     #: The list kept slipping while it was read: its changes count, but something may not have been seen.
     INCOMPLETE = "incomplete"
+    #: Suspiciously much was missing: its changes count, but nothing is believed to have vanished.
+    DOUBTFUL = "doubtful"
     #: The source did not answer; the next run tries again.
     UNAVAILABLE = "unavailable"
     #: The source refuses credentials or query; somebody must act.
     REFUSED = "refused"
+
+
+ANSWERED = frozenset({SweepOutcome.OK, SweepOutcome.INCOMPLETE, SweepOutcome.DOUBTFUL})
+"""Outcomes in which the source gave its list, and changes in it were told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,13 @@ import os
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote
 
-import stamina
 from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, QueuePool, create_engine, event, inspect
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -37,6 +37,9 @@ CLAIM_SECONDS = 0.5
 
 FINGERPRINT_KEY = "fingerprint_key"
 """The setting that keys the hashes of personal text; made with the store, and leaves it with no message."""
+
+Transaction = Session
+"""What `writing` and `reading` give, for those who only hand it on."""
 
 Synchronous = Literal["full", "normal"]
 
@@ -244,10 +247,18 @@ def _engine(path: Path, begin: str, pragmas: Mapping[str, str], *, size: int) ->
     return engine
 
 
-@stamina.retry(on=sqlite3.OperationalError, attempts=None, timeout=BUSY_MILLISECONDS / 1000, wait_max=0.2)
 def _set(connection: sqlite3.Connection, name: str, value: str) -> None:
     """Sets one thing; for the switch to WAL, SQLite itself does not wait for another process that makes it too."""
-    connection.execute(f"PRAGMA {name} = {value}").close()
+    end = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            connection.execute(f"PRAGMA {name} = {value}").close()
+        except sqlite3.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _schema_of(connection: Connection, path: Path) -> str | None:

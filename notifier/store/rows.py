@@ -66,6 +66,7 @@ def known_values(source: str, known: Known) -> dict[str, Any]:
         "status": appointment.status,
         "start": appointment.start,
         "updated_at": appointment.updated_at,
+        "vanished_at": known.vanished_at,
         "state": write_state(appointment),
     }
 

@@ -3,7 +3,7 @@
 `apply` is the commit of the poll line: rows, events and deliveries of one plan, all or none.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -15,11 +15,15 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlmodel import Session, col, select
 
 from notifier.core.plan import Known, Plan, Recorded
-from notifier.core.sweep import Look, SweepOutcome, SweepRun
+from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun
 from notifier.store import rows
 from notifier.store.tables import AppointmentRow, DeliveryRow, EventRow, LookRow, Row, SettingRow, SweepRow, table_of
 
-_DIGESTS = "SELECT id, digest FROM appointment WHERE source = ? AND id IN (SELECT value FROM json_each(?))"
+# A vanished one that comes back is news, whether or not it is as it was.
+_DIGESTS = (
+    "SELECT id, digest FROM appointment"
+    " WHERE source = ? AND vanished_at IS NULL AND id IN (SELECT value FROM json_each(?))"
+)
 
 CHUNK = 500
 """How many ids one statement asks for."""
@@ -71,12 +75,51 @@ def known(tx: Session, source: str, ids: Iterable[str]) -> dict[str, Known]:
     found: dict[str, Known] = {}
     for chunk in _chunks(ids):
         query = select(
-            AppointmentRow.digest, AppointmentRow.revision, AppointmentRow.observed_at, AppointmentRow.state
+            AppointmentRow.digest,
+            AppointmentRow.revision,
+            AppointmentRow.observed_at,
+            AppointmentRow.vanished_at,
+            AppointmentRow.state,
         ).where(AppointmentRow.source == source, col(AppointmentRow.id).in_(chunk))
-        for digest, revision, observed_at, state in tx.exec(query):
+        for digest, revision, observed_at, vanished_at, state in tx.execute(query):
             appointment = rows.read_state(state)
-            found[appointment.id] = Known(appointment, digest, revision, observed_at)
+            found[appointment.id] = Known(appointment, digest, revision, observed_at, vanished_at)
     return found
+
+
+def ids_within(tx: Session, source: str, span: Span, statuses: Collection[str] = ()) -> set[str]:
+    """Returns the ids that the snapshot has with a start inside the span, and one of the statuses if some are given.
+
+    Of a span without dates, all appointments; never vanished ones.
+    """
+    query = select(AppointmentRow.id).where(AppointmentRow.source == source, col(AppointmentRow.vanished_at).is_(None))
+    if span.start is not None:
+        query = query.where(col(AppointmentRow.start) >= span.start)
+    if span.end is not None:
+        query = query.where(col(AppointmentRow.start) <= span.end)
+    if statuses:
+        query = query.where(col(AppointmentRow.status).in_(statuses))
+    return set(tx.exec(query))
+
+
+def release(tx: Session, source: str, sweep: str) -> None:
+    """Lets the next reading of a sweep be believed, whatever is missing from it."""
+    _upsert(tx, SettingRow, [{"name": _release_name(source, sweep), "value": b""}])
+
+
+def is_released(tx: Session, source: str, sweep: str) -> bool:
+    """Whether the next reading of the sweep is to be believed."""
+    return tx.get(SettingRow, _release_name(source, sweep)) is not None
+
+
+def end_release(tx: Session, source: str, sweep: str) -> None:
+    """Ends what `release` began, once a reading was believed."""
+    if row := tx.get(SettingRow, _release_name(source, sweep)):
+        tx.delete(row)
+
+
+def _release_name(source: str, sweep: str) -> str:
+    return f"release of {source}/{sweep}"
 
 
 def count(tx: Session, source: str) -> int:

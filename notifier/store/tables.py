@@ -47,6 +47,8 @@ class AppointmentRow(Row, table=True):
     status: str
     start: datetime | None
     updated_at: datetime
+    #: When the source was found not to show it any more; None while it does.
+    vanished_at: datetime | None = None
     #: The whole core Appointment as JSON.
     state: str
 

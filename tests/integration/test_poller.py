@@ -295,6 +295,102 @@ def test_a_large_reading_is_committed_in_slices(
         assert run.changed == run.rows - 20
 
 
+def test_what_moved_out_of_the_span_is_rescheduled(tmp_path: Path, simulator: Simulator, clock: HandClock) -> None:
+    """A missing appointment is asked for by its id, and found to have moved: never a disappearance."""
+    name = book(simulator, clock)
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        poller.poll(DATED)
+        clock.advance(minutes=1)
+        far = NOW + timedelta(days=300)
+        simulator.enterprise.reschedule(name, clock(), far, far + timedelta(hours=1))
+        run = poller.poll(DATED)
+        (event,) = events_in(store)
+        assert (event.kinds, event.after.start) == ((Kind.RESCHEDULED,), far)
+        assert poller.poll(DATED).pages == run.pages - 1
+
+
+def test_an_invitation_that_is_cancelled_is_told(tmp_path: Path, simulator: Simulator, clock: HandClock) -> None:
+    """What leaves a sweep because its status changed is asked for as well."""
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        name = simulator.enterprise.invite(clock(), Booking())
+        poller.poll(UNDATED)
+        clock.advance(minutes=1)
+        simulator.enterprise.cancel(name, clock())
+        poller.poll(UNDATED)
+        (event,) = events_in(store)
+    assert (event.after.id, event.after.status) == (name, "CANCELLED")
+
+
+def test_what_is_gone_has_vanished_once(tmp_path: Path, simulator: Simulator, clock: HandClock) -> None:
+    """What no enquiry finds is told with its last known state, and not asked for again; told too when it is back."""
+    name = book(simulator, clock)
+    raw = simulator.enterprise.get(name)
+    assert raw is not None
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        poller.poll(DATED)
+        simulator.enterprise.remove(name)
+        clock.advance(minutes=1)
+        poller.poll(DATED)
+        again = poller.poll(DATED)
+        assert (again.pages, again.events) == (1, 0)
+        simulator.enterprise.put(raw)
+        clock.advance(minutes=1)
+        poller.poll(DATED)
+        assert poller.poll(DATED).events == 0
+        gone, back = events_in(store)
+    assert (gone.kinds, gone.after.id, gone.after.status) == ((Kind.VANISHED,), name, "ACCEPTED")
+    assert (back.kinds, back.before) == ((Kind.DISCOVERED,), gone.after)
+
+
+def test_a_preview_tells_of_absences_too(tmp_path: Path, simulator: Simulator, clock: HandClock) -> None:
+    """What would vanish is shown with the id that its event will have."""
+    name = book(simulator, clock)
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        poller.poll(DATED)
+        simulator.enterprise.remove(name)
+        clock.advance(minutes=1)
+        foreseen = [entry.event.id for plan in poller.preview(DATED) for entry in plan.recorded]
+        poller.poll(DATED)
+        assert [event.id for event in events_in(store)] == foreseen
+
+
+def test_an_incomplete_reading_proves_no_absence(tmp_path: Path, simulator: Simulator, clock: HandClock) -> None:
+    """While rows slip, what did not come is not even asked for."""
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        poller.poll(DATED)
+        simulator.forget_requests()
+        meta = {"offset": 0, "limit": 100, "totalCount": 2}
+        simulator.script = lambda _: Reply(200, orjson.dumps({"data": [], "meta": meta}))
+        assert poller.poll(DATED).outcome is SweepOutcome.INCOMPLETE
+        assert not any(name == "id[]" for request in simulator.requests for name, _ in request.parameters)
+        assert events_in(store) == []
+
+
+@pytest.mark.parametrize("answer", ["empty", "half", "renamed"])
+def test_a_reading_that_misses_much_is_doubted(
+    tmp_path: Path, simulator: Simulator, clock: HandClock, answer: str
+) -> None:
+    """An empty list, half of it, or other ids than before: nobody is told that appointments vanished."""
+    simulator.enterprise.fill(100, 2, NOW)
+    clock.advance(hours=1)
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        poller.poll(DATED)
+        rows = [raw for row in simulator.enterprise.rows() if (raw := simulator.enterprise.get(row.id))]
+        for row in rows if answer != "half" else rows[::2]:
+            simulator.enterprise.remove(row["id"])
+            if answer == "renamed":
+                simulator.enterprise.put(row | {"id": f"apt_{row['id']}"})
+        clock.advance(hours=1)
+        run = poller.poll(DATED)
+        assert run.outcome is SweepOutcome.DOUBTFUL
+        assert {"empty": "empty list", "half": "lost data", "renamed": "changed its ids"}[answer] in run.error
+        assert events_in(store) == []
+        with store.writing() as tx:
+            snapshot.release(tx, "acme", DATED.name)
+        assert poller.poll(DATED).outcome is SweepOutcome.OK
+        assert {event.kinds for event in events_in(store)} == {(Kind.VANISHED,)}
+
+
 def test_the_page_size_that_a_source_takes_is_remembered(
     tmp_path: Path, simulator: Simulator, clock: HandClock
 ) -> None:

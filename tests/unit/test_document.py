@@ -1,6 +1,6 @@
 """The document that a webhook's receiver relies on, to the letter."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import orjson
@@ -84,6 +84,7 @@ def test_the_type_is_the_most_telling_kind(kind: Kind) -> None:
         Kind.REASSIGNED: event(employee="302", subject="52"),
         Kind.RELOCATED: event(office="13", subject="52"),
         Kind.CREATED: created(appointment()),
+        Kind.VANISHED: replace(event(), kinds=(Kind.VANISHED,), changes=()),
         Kind.UPDATED: event(subject="52"),
     }
     # An appointment that is discovered is told as the change of status that it is.

@@ -58,7 +58,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert source.oauth is None
     assert source.accept_language == "en, *;q=0.5"
     assert (source.timeout, source.deadline) == (timedelta(seconds=30), timedelta(minutes=2))
-    assert source.page_size == 500
+    assert source.page_size == 1000
     assert (source.limits.requests_per_minute, source.limits.concurrency) == (1500, 2)
     assert source.sweeps == DEFAULT_SWEEPS
 
