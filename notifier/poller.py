@@ -144,7 +144,7 @@ class Poller:
         for observed in self._gather(sweep, now, tally):
             yield self._foresee(sweep, now, looks, observed)
         absent, _ = self._missing(sweep, known, tally)
-        for observed, gone in self._enquire(absent, tally):
+        for observed, gone in self._enquire(sweep, absent, tally):
             yield self._foresee(sweep, now, looks, observed, gone)
 
     def _foresee(
@@ -168,7 +168,7 @@ class Poller:
             for observed in self._gather(sweep, started_at, tally):
                 self._commit(sweep, observed, looks, tally)
             absent, doubts = self._missing(sweep, known, tally)
-            for observed, gone in self._enquire(absent, tally):
+            for observed, gone in self._enquire(sweep, absent, tally):
                 self._commit(sweep, observed, looks, tally, gone)
         except SourceRefused as error:
             self._refused_until, self._refusal = started_at + REFUSED_PAUSE, str(error)
@@ -190,12 +190,14 @@ class Poller:
         doubts = "" if released else doubt(known, absent, len(tally.ids), BRAKE)
         return (set(), doubts) if doubts else (absent, "")
 
-    def _enquire(self, absent: Collection[str], tally: _Tally) -> Iterator[tuple[list[Observation], set[str]]]:
+    def _enquire(
+        self, sweep: Sweep, absent: Collection[str], tally: _Tally
+    ) -> Iterator[tuple[list[Observation], set[str]]]:
         """Asks for ids by themselves; yields what is found and differs, and which ids the source does not show."""
         for batch in batches(absent):
             answer = _Tally()
             observed: list[Observation] = []
-            for look in self._client.pages(_ANYWHERE, {"id": batch}):
+            for look in self._client.pages(_ANYWHERE, {"id": batch}, sweep.every.total_seconds()):
                 tally.pages += 1
                 observed += self._changed(look, answer)
             yield observed, set(batch) - answer.ids
@@ -221,7 +223,7 @@ class Poller:
             tally.nameless = tally.rejected = 0
             held: dict[str, Observation] = {}
             first = True
-            for look in self._client.pages(_widened(span), sweep.filters):
+            for look in self._client.pages(_widened(span), sweep.filters, sweep.every.total_seconds()):
                 tally.pages += 1
                 tally.total = look.page.meta.total_count
                 if first:

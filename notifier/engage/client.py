@@ -30,6 +30,7 @@ from notifier.errors import SourceRefused, SourceUnavailable, Stopping
 log = structlog.get_logger(__name__)
 
 _UNAUTHORIZED = 401
+_TOO_MANY_REQUESTS = 429
 _LONGEST_WAIT_SECONDS = 10
 
 BODY_LIMIT = 32 << 20
@@ -128,17 +129,18 @@ class EngageClient:
         self._http.close()
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    def pages(self, span: Span, filters: Filters) -> Iterator[PageLook]:
+    def pages(self, span: Span, filters: Filters, urgency: float = 0.0) -> Iterator[PageLook]:
         """Yields the pages of a list from first to last, the next ones being fetched meanwhile.
 
-        Ends where the newest `totalCount` says that the list ends, or at an empty page.
+        Ends where the newest `totalCount` says that the list ends, or at an empty page. Of several lists, the pages
+        of the one with the lower urgency come first.
 
         Raises:
             SourceUnavailable: a page did not come within its deadline.
             SourceRefused: the API refuses the query or the credentials.
         """
         query = _query(span, filters)
-        first = self._first(query)
+        first = self._first(query, urgency)
         yield first
         step = _step(first.page, self.page_size)
         total, offset = first.page.meta.total_count, step
@@ -146,7 +148,7 @@ class EngageClient:
         try:
             while ahead or offset < total:
                 while offset < total and len(ahead) < self._budget.concurrency:
-                    ahead.append(self._fetchers.submit(self._fetch, query, offset))
+                    ahead.append(self._fetchers.submit(self._fetch, query, offset, urgency))
                     offset += step
                 look = ahead.popleft().result()
                 total = look.page.meta.total_count if look.page.records else 0
@@ -155,21 +157,21 @@ class EngageClient:
             for future in ahead:
                 future.cancel()
 
-    def _first(self, query: Query) -> PageLook:
+    def _first(self, query: Query, urgency: float) -> PageLook:
         """Returns the first page, and settles on the largest page that the source takes."""
         wanted = self.page_size
         smaller = [size for size in PAGE_SIZES if size < wanted]
         try:
-            return self._fetch(query, 0)
+            return self._fetch(query, 0, urgency)
         except QueryRefused:
             # It may be the size, or anything else in the query.
             for self.page_size in smaller:
                 with suppress(QueryRefused):
-                    return self._fetch(query, 0)
+                    return self._fetch(query, 0, urgency)
             self.page_size = wanted
             raise
 
-    def _fetch(self, query: Query, offset: int) -> PageLook:
+    def _fetch(self, query: Query, offset: int, urgency: float) -> PageLook:
         """Returns one page; what may pass is tried again, with growing and jittered waits, until the deadline."""
         paged = [*query, ("offset", str(offset)), ("limit", str(self.page_size))]
         for attempt in stamina.retry_context(
@@ -180,7 +182,7 @@ class EngageClient:
             wait_max=_LONGEST_WAIT_SECONDS,
         ):
             with attempt:
-                return self._try(paged, attempt.num)
+                return self._try(paged, attempt.num, urgency)
         raise AssertionError("a retry context either returns or raises")
 
     def _again(self, error: Exception) -> bool | float:
@@ -194,14 +196,14 @@ class EngageClient:
             return True
         return wait.total_seconds() if wait <= self._endpoint.deadline else False
 
-    def _try(self, query: Query, attempt: int) -> PageLook:
+    def _try(self, query: Query, attempt: int, urgency: float) -> PageLook:
         token = self._token.current()
-        status, look = self._ask(query, token, attempt)
+        status, look = self._ask(query, token, attempt, urgency)
         if status == _UNAUTHORIZED and (renewed := self._token.renew(token)):
-            status, look = self._ask(query, renewed, attempt)
+            status, look = self._ask(query, renewed, attempt, urgency)
         return look()
 
-    def _ask(self, query: Query, token: str, attempt: int) -> tuple[int, Callable[[], PageLook]]:
+    def _ask(self, query: Query, token: str, attempt: int, urgency: float) -> tuple[int, Callable[[], PageLook]]:
         """Sends one request; returns its status, and a function that returns the page or raises what it was."""
         correlation = str(uuid.uuid4())
         headers = {
@@ -210,7 +212,7 @@ class EngageClient:
             "Accept-Language": self._endpoint.accept_language,
         }
         told = log.bind(correlation_id=correlation, url=self._url, attempt=attempt)
-        with self._budget.request():
+        with self._budget.request(urgency):
             asked_at = self._clock()
             try:
                 answer = self._receive(query, headers)
@@ -218,6 +220,8 @@ class EngageClient:
                 told.info("request_failed", error=str(error))
                 error.args = (f"{error} (correlation id {correlation})",)
                 raise
+        if answer.status == _TOO_MANY_REQUESTS:
+            self._budget.slow_down()
         told.debug("request", status=answer.status, bytes=len(answer.body))
 
         def page() -> PageLook:

@@ -1,11 +1,10 @@
 """How requests are paced, and how many run at once."""
 
 import threading
-from itertools import pairwise
 
 import pytest
 
-from notifier.engage.budget import Budget
+from notifier.engage.budget import LAST, Budget
 from notifier.errors import Stopping
 
 
@@ -14,16 +13,71 @@ def stopping() -> threading.Event:
     return threading.Event()
 
 
-def test_turns_are_a_gap_apart(stopping: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the budget reads, in its last element."""
+    now = [100.0]
+    monkeypatch.setattr("notifier.engage.budget.time.monotonic", lambda: now[-1])
+    return now
+
+
+def gaps(budget: Budget, clock: list[float], count: int) -> list[float]:
+    """Returns how long each of some requests, one after another, has to wait."""
+    waits: list[float] = []
+    for number in range(count):
+        ticket = (0.0, number)
+        budget._waiting = [ticket]
+        waits.append(max(budget._wait_seconds(ticket, clock[-1]), 0))
+        clock.append(clock[-1] + waits[-1])
+        budget._take_turn(clock[-1])
+        budget._running -= 1
+    return waits
+
+
+def test_turns_are_a_gap_apart(stopping: threading.Event, clock: list[float]) -> None:
     """Each one waits for its own; what was not used is not saved up for a burst."""
-    now = 100.0
-    monkeypatch.setattr("notifier.engage.budget.time.monotonic", lambda: now)
     budget = Budget(requests_per_minute=60, concurrency=1, stopping=stopping)
-    assert [budget._wait_seconds() for _ in range(3)] == [0, 1, 2]
-    now = 200.0
-    waits = [budget._wait_seconds() for _ in range(3)]
-    assert waits == [0, 1, 2]
-    assert all(later - earlier == 1 for earlier, later in pairwise(waits))
+    assert gaps(budget, clock, 3) == [0, 1, 1]
+    clock.append(200.0)
+    assert gaps(budget, clock, 3) == [0, 1, 1]
+
+
+def test_a_plea_to_slow_down_halves_the_pace(stopping: threading.Event, clock: list[float]) -> None:
+    """It comes back by halves, and however often it is asked for, the pace does not go to nothing."""
+    budget = Budget(requests_per_minute=60, concurrency=1, stopping=stopping)
+    assert budget.pace() == 60
+    budget.slow_down()
+    assert budget.pace() == 30
+    assert gaps(budget, clock, 2)[1] == 2
+    clock.append(clock[-1] + 58)
+    assert budget.pace() == pytest.approx(40)
+    for _ in range(20):
+        budget.slow_down()
+    assert budget.pace() == pytest.approx(60 / 32)
+    clock.append(clock[-1] + 3600)
+    assert budget.pace() == pytest.approx(60)
+
+
+def test_the_urgent_pass_those_that_can_wait(stopping: threading.Event) -> None:
+    """Whoever waits with a lower number has the next turn, and among equals who came first."""
+    budget = Budget(requests_per_minute=600_000, concurrency=1, stopping=stopping)
+    order: list[str] = []
+    arrived = [threading.Event() for _ in range(4)]
+
+    def ask(name: str, urgency: float) -> None:
+        with budget.request(urgency):
+            order.append(name)
+
+    threads = []
+    with budget.request():
+        for number, (name, urgency) in enumerate([("verify", LAST), ("far", 60), ("near", 1), ("near too", 1)]):
+            threads.append(threading.Thread(target=ask, args=(name, urgency)))
+            threads[-1].start()
+            while len(budget._waiting) <= number:
+                arrived[number].wait(0.001)
+    for thread in threads:
+        thread.join(5)
+    assert order == ["near", "near too", "far", "verify"]
 
 
 def test_no_more_run_at_once_than_are_allowed(stopping: threading.Event) -> None:
