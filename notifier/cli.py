@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +31,8 @@ from notifier.core.plan import Plan
 from notifier.core.rule import Rule
 from notifier.daemon import Daemon, leave
 from notifier.demo import run_demo
+from notifier.drift import find_drift
+from notifier.engage.budget import LAST
 from notifier.errors import ConfigError, NoStore, NotifierError
 from notifier.loading import load_everything
 from notifier.logs import LogFormat, configure_logs
@@ -169,17 +171,26 @@ def check(path: Path) -> None:
 def plan(path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Show what a poll would do now; commit and send nothing."""
     settings, rules = _load(path)
-    stopping = threading.Event()
     with ExitStack() as stack:
-        store = stack.enter_context(_store_to_compare_with(settings, stack))
-        plans: list[Plan] = []
-        for name, client in open_clients(settings, utc_now, stopping).items():
-            stack.enter_context(client)
-            poller = Poller(name, client, store, rules, utc_now)
-            plans += (one for sweep in settings.sources[name].sweeps for one in poller.preview(sweep))
+        plans = list(_plans(settings, rules, _store_to_compare_with(settings, stack)))
     renderers = {name: Renderer(settings.zone, one.target) for name, one in open_channels(settings).items()}
     preview = make_preview(plans, rules, renderers, utc_now())
     click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))
+
+
+@cli.command()
+@_with_config
+@_with_json
+def verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
+    """List everything again and compare it with the snapshot; change nothing.
+
+    The exit code is 1 if they differ. While a daemon runs, what changed since its last poll counts as well.
+    """
+    settings = load_settings(path, os.environ)
+    with Store.read_only(settings.store.url) as store:
+        drift = find_drift(_plans(settings, (), store, LAST))
+    click.echo(views.as_json(drift) if as_json else views.show_drift(drift))
+    sys.exit(1 if drift else 0)
 
 
 @cli.command("test-send")
@@ -301,7 +312,18 @@ def _load(path: Path) -> tuple[Settings, tuple[Rule, ...]]:
 def _store_to_compare_with(settings: Settings, stack: ExitStack) -> Store:
     """Returns the store of the daemon, or an empty one that is thrown away where there is none yet."""
     try:
-        return Store.read_only(settings.store.url)
+        return stack.enter_context(Store.read_only(settings.store.url))
     except NoStore:
         folder = stack.enter_context(TemporaryDirectory(prefix="notifier-plan-"))
-        return open_store(Path(folder) / "empty.db")
+        return stack.enter_context(open_store(Path(folder) / "empty.db"))
+
+
+def _plans(settings: Settings, rules: Sequence[Rule], store: Store, urgency: float | None = None) -> Iterator[Plan]:
+    """Yields what a poll of every sweep would commit now."""
+    stopping = threading.Event()
+    with ExitStack() as stack:
+        for name, client in open_clients(settings, utc_now, stopping).items():
+            stack.enter_context(client)
+            poller = Poller(name, client, store, rules, utc_now)
+            for sweep in settings.sources[name].sweeps:
+                yield from poller.preview(sweep, urgency)

@@ -49,6 +49,8 @@ TOLD_LIMIT = 10_000
 class _Tally:
     """What one run of a sweep has seen so far."""
 
+    #: Of its requests: the shorter the beat of the sweep, the sooner its turn.
+    urgency: float = 0.0
     pages: int = 0
     changed: int = 0
     events: int = 0
@@ -110,7 +112,7 @@ class Poller:
         Raises:
             StoreError: the store can't be written; nothing of the slice in hand was committed.
         """
-        started_at, tally = self._clock(), _Tally()
+        started_at, tally = self._clock(), _Tally(sweep.every.total_seconds())
         outcome, error = self._read(sweep, started_at, tally)
         run = SweepRun(
             source=self._source,
@@ -133,18 +135,21 @@ class Poller:
         self._tell(run)
         return run
 
-    def preview(self, sweep: Sweep) -> Iterator[Plan]:
+    def preview(self, sweep: Sweep, urgency: float | None = None) -> Iterator[Plan]:
         """Yields what a poll would commit now, slice by slice, and commits nothing.
+
+        With an urgency of its own it takes its turn behind, or before, the polls.
 
         Raises:
             SourceError: the source did not give the list.
         """
         now, looks, tally = self._clock(), self._looks(), _Tally()
         known = self._known_in(sweep, now)
+        tally.urgency = sweep.every.total_seconds() if urgency is None else urgency
         for observed in self._gather(sweep, now, tally):
             yield self._foresee(sweep, now, looks, observed)
         absent, _ = self._missing(sweep, known, tally)
-        for observed, gone in self._enquire(sweep, absent, tally):
+        for observed, gone in self._enquire(absent, tally):
             yield self._foresee(sweep, now, looks, observed, gone)
 
     def _foresee(
@@ -168,7 +173,7 @@ class Poller:
             for observed in self._gather(sweep, started_at, tally):
                 self._commit(sweep, observed, looks, tally)
             absent, doubts = self._missing(sweep, known, tally)
-            for observed, gone in self._enquire(sweep, absent, tally):
+            for observed, gone in self._enquire(absent, tally):
                 self._commit(sweep, observed, looks, tally, gone)
         except SourceRefused as error:
             self._refused_until, self._refusal = started_at + REFUSED_PAUSE, str(error)
@@ -190,14 +195,12 @@ class Poller:
         doubts = "" if released else doubt(known, absent, len(tally.ids), BRAKE)
         return (set(), doubts) if doubts else (absent, "")
 
-    def _enquire(
-        self, sweep: Sweep, absent: Collection[str], tally: _Tally
-    ) -> Iterator[tuple[list[Observation], set[str]]]:
+    def _enquire(self, absent: Collection[str], tally: _Tally) -> Iterator[tuple[list[Observation], set[str]]]:
         """Asks for ids by themselves; yields what is found and differs, and which ids the source does not show."""
         for batch in batches(absent):
             answer = _Tally()
             observed: list[Observation] = []
-            for look in self._client.pages(_ANYWHERE, {"id": batch}, sweep.every.total_seconds()):
+            for look in self._client.pages(_ANYWHERE, {"id": batch}, tally.urgency):
                 tally.pages += 1
                 observed += self._changed(look, answer)
             yield observed, set(batch) - answer.ids
@@ -223,7 +226,7 @@ class Poller:
             tally.nameless = tally.rejected = 0
             held: dict[str, Observation] = {}
             first = True
-            for look in self._client.pages(_widened(span), sweep.filters, sweep.every.total_seconds()):
+            for look in self._client.pages(_widened(span), sweep.filters, tally.urgency):
                 tally.pages += 1
                 tally.total = look.page.meta.total_count
                 if first:

@@ -15,6 +15,7 @@ from notifier.core.event import Event
 from notifier.core.facts import headline, say_span
 from notifier.core.rule import STOPPED, UNKNOWN, Verdict
 from notifier.core.sweep import SweepOutcome, SweepRun
+from notifier.drift import Difference
 from notifier.preview import Draft, Preview
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
 
@@ -134,6 +135,15 @@ def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
     )
     # The time is when it was settled, or when it is due.
     return table(("DELIVERY", "EVENT", "CHANNEL", "RULE", "STATE", "REASON", "AT"), rows, cut=("CHANNEL", "RULE"))
+
+
+def show_drift(drift: Sequence[Difference]) -> str:
+    """Returns where snapshot and source differ."""
+    if not drift:
+        return "The snapshot is as the source has it."
+    rows = ((f"{one.source}/{one.sweep}", one.appointment, one.what) for one in drift)
+    counted = "1 appointment differs." if len(drift) == 1 else f"{len(drift)} appointments differ."
+    return f"{table(('SWEEP', 'APPOINTMENT', 'A POLL WOULD SEE'), rows)}\n\n{counted}"
 
 
 def show_status(status: Status, zone: ZoneInfo) -> str:

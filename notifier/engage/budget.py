@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -96,4 +97,5 @@ class Budget:
         self._next_at = max(self._next_at, now) + self._gap_seconds * self._stretch_at(now)
 
     def _stretch_at(self, now: float) -> float:
-        return 1 + (self._stretch - 1) * 0.5 ** ((now - self._stretched_at) / RECOVERY_SECONDS)
+        halvings = (now - self._stretched_at) / RECOVERY_SECONDS
+        return 1 + (self._stretch - 1) * math.pow(0.5, halvings)

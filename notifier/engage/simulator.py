@@ -2,10 +2,12 @@
 
 `notifier demo`, the tests and the benchmarks poll it over a socket as they would poll Pexip Engage. It answers what is
 documented, refuses what the documentation refuses, and keeps the documented limits. Where the documentation is silent,
-it can be told to behave otherwise (`span`, `limits`, `scopes`, faults, a script).
+it can be told to behave otherwise (`span`, `order`, `page_cap`, `limits`, `scopes`), to let rows slip while they are
+read (`slip`), and to fail (`faults`, `fail_next`, a script).
 
-A request goes this way: the server reads it, `_handle` lets it past the quota, then a queued fault or the script may
-answer it, else `_route` does. What a list holds is decided in `query.select`, apart from all this.
+A request goes this way: the server reads it, `_handle` lets it past the quota, then a queued fault, the script or a
+fault that is drawn may answer it, else `_route` does. What a list holds is decided in `query.select`, in which order it
+comes in `order`, apart from all this.
 """
 
 import re
@@ -14,21 +16,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from itertools import count
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import unquote
 
+from notifier.engage.simulated.broken_reply import broken, made_up
 from notifier.engage.simulated.enterprise import Enterprise
 from notifier.engage.simulated.exchange import Record, Reply, SeenRequest, Sent, answer, refuse
+from notifier.engage.simulated.faults import OFF, FaultKind, Faults, Strikes
 from notifier.engage.simulated.grants import READ, Tokens
 from notifier.engage.simulated.listener import Listener
-from notifier.engage.simulated.query import Query, QueryError, Span, parse
+from notifier.engage.simulated.order import Order, shuffle
+from notifier.engage.simulated.page import Cap, capped, default_limit, write_page
+from notifier.engage.simulated.query import QueryError, Span, Wanted, parse
 from notifier.engage.simulated.quota import Limits, Quota
 from notifier.engage.simulated.row import Row
+from notifier.engage.simulated.slip import NEVER, Slip, SlipKind, Slips
 
 Clock = Callable[[], datetime]
-Script = Callable[[SeenRequest], Reply | None]
+Script = Callable[[SeenRequest], Reply | FaultKind | None]
 
 API: Final = "/enterprises/"
 LONGEST_CORRELATION_ID: Final = 36
@@ -41,7 +49,7 @@ _TOKEN: Final = re.compile(r"/realms/([^/]+)/protocol/openid-connect/token")
 
 
 @dataclass(slots=True)
-class _Fault:
+class _Queued:
     """A reply that waits for the next requests to a path."""
 
     reply: Reply
@@ -53,8 +61,11 @@ class Simulator:
     """Serves one or more enterprises on a local port, between `start` and `stop` or within a `with` block.
 
     The fixed token and the client's secret are drawn at random unless they are given; `token` and `client_secret` tell
-    them. `script` is asked before the simulator answers: its reply is sent if it gives one, and it may wait first,
-    which makes a slow API. It is not asked about requests above the limits.
+    them. `order_seed` is for the unstable order.
+
+    `script` is asked before the simulator answers: its reply is sent if it gives one, and a kind of fault strikes the
+    simulator's. It may wait first, which makes a slow API, or change the enterprise, which makes a list slip between
+    two pages. It is not asked about requests above the limits.
     """
 
     def __init__(
@@ -71,21 +82,38 @@ class Simulator:
         scopes: Iterable[str] = (READ,),
         limits: Limits | None = None,
         span: Span = "overlap",
+        order: Order = "insertion",
+        order_seed: int = 1,
+        page_cap: int | None = None,
+        cap: Cap = "refuse",
+        slip: Slip = NEVER,
+        faults: Faults = OFF,
         script: Script | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
+        if page_cap is not None and page_cap < 1:
+            raise ValueError("a page has at least one row")
         self.enterprise_name = enterprise_name
         self.enterprise = Enterprise() if enterprise is None else enterprise
         self.enterprises: dict[str, Enterprise] = {enterprise_name: self.enterprise, **(others or {})}
         self.script = script
         self.span: Span = span
+        self.order: Order = order
+        self.order_seed = order_seed
+        self.page_cap = page_cap  # rows on a page at most, below the documented thousand
+        self.cap: Cap = cap
+        self.slip = slip
+        self.faults = faults
         self._clock = clock
         self._tokens = Tokens(token, client_id, client_secret, token_lifetime, scopes)
         self._quota = Quota(limits or Limits())
         self._record = Record()
-        self._faults: list[_Fault] = []
-        self._faults_lock = Lock()
+        self._numbers = count(1)
+        self._strikes = Strikes()
+        self._slips = Slips()
+        self._queue: list[_Queued] = []
+        self._queue_lock = Lock()
         self._address = (host, port)
         self._listener: Listener | None = None
         self._thread: Thread | None = None
@@ -187,6 +215,16 @@ class Simulator:
         """How many requests there were for each path and status."""
         return self._record.counts()
 
+    @property
+    def faulted(self) -> Counter[FaultKind]:
+        """How often each kind of fault struck, drawn or named by the script."""
+        return self._strikes.counts
+
+    @property
+    def slipped(self) -> Counter[SlipKind]:
+        """How often each kind of slip happened."""
+        return self._slips.counts
+
     def wait_for_requests(self, count: int, timeout: float) -> bool:
         """Wait until so many requests have been answered, at most so many seconds; tells whether they have."""
         return self._record.wait(count, timeout)
@@ -207,42 +245,67 @@ class Simulator:
         """Answer the next requests whose path begins like this with a fault, by default with the error document."""
         made = refuse(status, "a fault that was asked for")
         reply = Reply(status, made.body if body is None else body, headers or {}, sent)
-        with self._faults_lock:
-            self._faults.append(_Fault(reply, path, times))
+        with self._queue_lock:
+            self._queue.append(_Queued(reply, path, times))
 
     def _reply_to(self, request: SeenRequest) -> Reply:
         """Answer one request and put it on record, before a byte of the answer can reach the client."""
+        request = replace(request, number=next(self._numbers))
         reply = self._handle(request)
         if request.correlation_id is not None and _fits(request.correlation_id):
             reply = replace(reply, headers={"X-Correlation-Id": request.correlation_id, **reply.headers})
-        self._record.add(replace(request, status=int(reply.status)))
+        self._record.add(replace(request, status=None if reply.sent == "nothing" else int(reply.status)))
         return reply
 
     def _handle(self, request: SeenRequest) -> Reply:
         """Answer a request to the API under the quota, which it leaves before the client can read the reply."""
         if not request.path.startswith(API):
-            return self._intervene(request) or self._route(request)
+            return self._answer(request)
         if excess := self._quota.enter(request.at):
             wait = self.limits.retry_after
             headers = {} if wait is None else {"Retry-After": str(wait)}
             return refuse(HTTPStatus.TOO_MANY_REQUESTS, excess, "RATE_LIMIT_EXCEEDED", headers)
         try:
-            return self._intervene(request) or self._route(request)
+            return self._answer(request)
         finally:
             self._quota.leave()
 
-    def _intervene(self, request: SeenRequest) -> Reply | None:
-        """What a queued fault or the script answers."""
-        return self._fault(request.path) or (self.script(request) if self.script else None)
+    def _answer(self, request: SeenRequest) -> Reply:
+        """What a queued fault, the script, a fault by share or the API itself answers, whichever comes first."""
+        said = self._queued(request.path) or (self.script(request) if self.script else None)
+        if isinstance(said, Reply):
+            return said
+        kind = said or (self._drawn(request) if self.faults.share else None)
+        reply = self._route(request) if kind is None else self._strike(kind, request)
+        if reply.status == HTTPStatus.UNAUTHORIZED:
+            self._strikes.note_refused_token(request.number)
+        return reply
 
-    def _fault(self, path: str) -> Reply | None:
-        with self._faults_lock:
-            fault = next((one for one in self._faults if path.startswith(one.path)), None)
+    def _drawn(self, request: SeenRequest) -> FaultKind | None:
+        asks_token = _TOKEN.fullmatch(request.path) is not None
+        renewable = self._tokens.is_granted(request.authorization)
+        return self._strikes.draw(self.faults, request.number, asks_token=asks_token, renewable=renewable)
+
+    def _strike(self, kind: FaultKind, request: SeenRequest) -> Reply:
+        """Answer as a fault makes the API answer; it counts if it finds something to strike."""
+        if reply := made_up(kind, request, self.faults):
+            self._strikes.count(kind)
+            return reply
+        ended = kind is FaultKind.EXPIRED_TOKEN and self._tokens.end(request.authorization)
+        own = self._route(request)
+        reply = own if ended else broken(kind, own, self.faults, request.number)
+        if reply is not None:
+            self._strikes.count(kind)
+        return reply or own
+
+    def _queued(self, path: str) -> Reply | None:
+        with self._queue_lock:
+            fault = next((one for one in self._queue if path.startswith(one.path)), None)
             if fault is None:
                 return None
             fault.times -= 1
             if fault.times <= 0:
-                self._faults.remove(fault)
+                self._queue.remove(fault)
             return fault.reply
 
     def _route(self, request: SeenRequest) -> Reply:
@@ -273,17 +336,20 @@ class Simulator:
 
     def _list(self, request: SeenRequest, enterprise: Enterprise) -> Reply:
         try:
-            query = parse(request.query, self.span)
+            query = parse(request.query, self.span, default_limit(self.page_cap))
+            given, told = capped(query.limit, self.page_cap, self.cap)
         except QueryError as error:
             return refuse(HTTPStatus.BAD_REQUEST, str(error), error.code)
-        return Reply(body=_page(enterprise.select(query.wanted), query))
+        found = self._found(request, enterprise, query.wanted)
+        if query.offset and self.slip.share:
+            self._slips.before_page(self.slip, enterprise, found, query.offset, request.at)
+            found = self._found(request, enterprise, query.wanted)
+        return Reply(body=write_page(found, query.offset, given, told))
 
-
-def _page(rows: Sequence[Row], query: Query) -> bytes:
-    """One page of the rows found, joined from texts that are serialised already."""
-    data = b",".join([row.body for row in rows[query.offset : query.offset + query.limit]])
-    meta = b'{"offset":%d,"limit":%d,"totalCount":%d}' % (query.offset, query.limit, len(rows))
-    return b'{"data":[' + data + b'],"meta":' + meta + b"}"
+    def _found(self, request: SeenRequest, enterprise: Enterprise, wanted: Wanted) -> Sequence[Row]:
+        if self.order == "unstable":
+            return shuffle(enterprise.select(wanted), self.order_seed, request.number)
+        return enterprise.select(wanted, self.order)
 
 
 def _item(request: SeenRequest, enterprise: Enterprise, appointment_id: str) -> Reply:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 import orjson
+import sqlalchemy
 from sqlalchemy import func
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlmodel import Session, col, select
@@ -74,7 +75,8 @@ def known(tx: Session, source: str, ids: Iterable[str]) -> dict[str, Known]:
     """Returns what the snapshot holds of each of these appointments."""
     found: dict[str, Known] = {}
     for chunk in _chunks(ids):
-        query = select(
+        # SQLModel's own has no types for five columns.
+        query = sqlalchemy.select(
             AppointmentRow.digest,
             AppointmentRow.revision,
             AppointmentRow.observed_at,

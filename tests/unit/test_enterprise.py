@@ -239,6 +239,22 @@ def test_rows_keep_the_order_of_insertion() -> None:
     assert found(enterprise, f"id[]={ids[3]}&id[]=404&id[]={ids[0]}&id[]={ids[3]}") == [ids[0], ids[3]]
 
 
+def test_a_row_can_be_written_elsewhere() -> None:
+    """A row that is shifted changes its place by insertion and nothing else; new rows go on coming last."""
+    enterprise = Enterprise()
+    one, two, three = (made(enterprise) for _ in range(3))
+    before = seen(enterprise, three)
+    assert enterprise.shift(three, "front") == three
+    enterprise.shift(one, "back")
+    four = made(enterprise)
+    assert found(enterprise, "") == [three, two, one, four]
+    assert found(enterprise, f"id[]={one}&id[]={three}") == [three, one]
+    assert seen(enterprise, three) == before
+    with pytest.raises(KeyError):
+        enterprise.shift("404", "back")
+    assert len(enterprise) == 4
+
+
 def test_a_query_sees_the_latest_change() -> None:
     """The answer to a repeated query changes when the appointments do."""
     enterprise = Enterprise()

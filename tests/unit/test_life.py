@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifier.engage.simulated.document import Booking
+from notifier.engage.simulated.document import Booking, Party
 from notifier.engage.simulated.enterprise import Enterprise
 from notifier.engage.simulated.life import WEIGHTS, Happening, Life
 from notifier.engage.simulated.row import Row
@@ -88,6 +88,31 @@ def check(happening: Happening, before: Row | None) -> None:
         assert start(before) > happening.at
     if happening.verb == "accepts":
         assert before.status in {"INCOMING_REQUEST", "ALTERNATIVE_DATE_REQUESTED", "OUTGOING_INVITE"}
+
+
+def test_a_life_goes_on_where_rows_are_erased() -> None:
+    """Where an appointment is erased in the middle of a step, another step is taken, unless it happens every time."""
+
+    class Vanishing(Enterprise):
+        lost = 0
+
+        def cancel(self, appointment_id: str, now: datetime, reason: str = "", by: Party = "CUSTOMER") -> str:
+            if not self.lost:
+                self.lost += 1
+                self.remove(appointment_id)
+            return super().cancel(appointment_id, now, reason, by)
+
+    class Fleeting(Enterprise):
+        def row(self, appointment_id: str) -> Row | None:
+            assert appointment_id
+            return None
+
+    enterprise = Vanishing()
+    enterprise.fill(200, 1, NOW)
+    happening = Life(enterprise, 1).step(NOW)
+    assert (happening.verb, enterprise.lost, len(enterprise)) == ("cancels", 1, 199)
+    with pytest.raises(RuntimeError, match="erased"):
+        Life(Fleeting(), 1).step(NOW)
 
 
 def test_a_happening_is_told_in_a_sentence() -> None:

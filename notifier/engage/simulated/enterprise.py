@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Final, Literal
 
 from notifier.engage.simulated.document import Booking, Party, add_answer, draft, meet, primary, sign
+from notifier.engage.simulated.order import Settled, arrange
 from notifier.engage.simulated.population import populate
 from notifier.engage.simulated.query import Wanted, select
 from notifier.engage.simulated.row import EPOCH, Row, write_time
@@ -49,10 +50,12 @@ class Enterprise:
     def __init__(self) -> None:
         self._lock = Lock()
         self._rows: dict[str, Row] = {}
+        self._front = 0  # position before which nothing is
         self._inserted = 0  # rows ever inserted; the next one's position
+        self._changes = 0  # changes ever made
         self._next_id = FIRST_ID
         self._latest = EPOCH  # moment of the newest change
-        self._selected: dict[Wanted, tuple[Row, ...]] = {}  # answers that hold until the next change
+        self._selected: dict[tuple[Wanted, Settled], tuple[Row, ...]] = {}  # answers that hold until the next change
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -70,15 +73,15 @@ class Enterprise:
         """All appointments, oldest insertion first."""
         return self.select(Wanted())
 
-    def select(self, wanted: Wanted) -> tuple[Row, ...]:
+    def select(self, wanted: Wanted, order: Settled = "insertion") -> tuple[Row, ...]:
         """The rows that a query asks for; the same query costs nothing until something changes."""
         with self._lock:
-            found = self._selected.get(wanted)
+            found = self._selected.get((wanted, order))
             if found is None:
-                found = select(self._candidates(wanted), wanted)
+                found = arrange(select(self._candidates(wanted), wanted), order)
                 if len(self._selected) >= REMEMBERED_QUERIES:
                     self._selected.clear()
-                self._selected[wanted] = found
+                self._selected[wanted, order] = found
             return found
 
     def create(
@@ -189,6 +192,20 @@ class Enterprise:
             self._selected.clear()
         return appointment_id
 
+    def shift(self, appointment_id: str, to: Literal["front", "back"]) -> str:
+        """Change a row's place by insertion, as a database may that writes it anew; the appointment stays as it is."""
+        with self._lock:
+            others = self._rows.copy()
+            row = others.pop(appointment_id)
+            if to == "front":
+                self._front -= 1
+                self._rows = {row.id: replace(row, position=self._front)} | others
+            else:
+                self._rows = others | {row.id: replace(row, position=self._inserted)}
+                self._inserted += 1
+            self._selected.clear()
+        return appointment_id
+
     def put(self, raw: Mapping[str, Any]) -> str:
         """Insert or replace a row exactly as it is given, however malformed; without an id it gets a key of its own."""
         with self._lock:
@@ -227,7 +244,8 @@ class Enterprise:
 
     def _keep(self, raw: Mapping[str, Any], key: str) -> str:
         known = self._rows.get(key)
-        self._rows[key] = Row.of(raw, key, self._inserted if known is None else known.position)
+        self._changes += 1
+        self._rows[key] = Row.of(raw, key, self._inserted if known is None else known.position, self._changes)
         self._inserted += known is None
         self._selected.clear()
         return key

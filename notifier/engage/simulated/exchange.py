@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from http.client import responses
 from threading import Condition
@@ -14,8 +14,11 @@ import orjson
 
 REMEMBERED: Final = 10_000  # requests kept on record
 
-# How much of a reply goes out before the connection closes; "half" stops in the middle of the body.
-Sent = Literal["all", "half", "nothing"]
+# How much of a reply goes out before the connection closes; "half" and "reset" stop in the middle of the body, and
+# "reset" breaks the connection off instead of closing it.
+Sent = Literal["all", "half", "reset", "nothing"]
+
+AT_ONCE: Final = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class SeenRequest:
     accept_language: str | None = None
     authorization: str | None = field(default=None, repr=False)
     body: bytes = field(default=b"", repr=False)
-    status: int | None = None  # of the reply; None while there is none
+    status: int | None = None  # of the reply; None while there is none, and if none was sent
+    number: int = 0  # among all that a simulator was asked, counted from 1
 
     @property
     def parameters(self) -> list[tuple[str, str]]:
@@ -46,6 +50,8 @@ class Reply:
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)  # beside Date, Content-Type and Content-Length, or instead
     sent: Sent = "all"
+    hold: timedelta = AT_ONCE  # to wait before anything is sent, unless the client gives up first
+    padding: int = 0  # bytes of spaces that follow the body, streamed with no length told
 
 
 def answer(document: Mapping[str, Any], status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Reply:

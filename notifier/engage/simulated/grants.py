@@ -50,10 +50,20 @@ class Tokens:
         with self._lock:
             self._granted.clear()
 
+    def end(self, authorization: str | None) -> bool:
+        """End one granted token before its time; tells whether it was one."""
+        with self._lock:
+            return self._granted.pop(_credential(authorization), None) is not None
+
+    def is_granted(self, authorization: str | None) -> bool:
+        """Whether a token was granted, so that a client that is refused with it can have another."""
+        with self._lock:
+            return _credential(authorization) in self._granted
+
     def check(self, authorization: str | None, realm: str, now: datetime) -> Reply | None:
         """Why a request may not read appointments; None if it may."""
-        scheme, _, token = (authorization or "").partition(" ")
-        scopes = self._scopes(token, realm, now) if scheme.lower() == "bearer" else None
+        scheme = (authorization or "").partition(" ")[0]
+        scopes = self._scopes(_credential(authorization), realm, now) if scheme.lower() == "bearer" else None
         if scopes is None:
             message = "the bearer token is missing, unknown or expired"
             return refuse(HTTPStatus.UNAUTHORIZED, message, headers={"WWW-Authenticate": "Bearer"})
@@ -92,6 +102,10 @@ class Tokens:
         with self._lock:
             granted = self._granted.get(token)
         return granted.scopes if granted and granted.realm == realm and now < granted.until else None
+
+
+def _credential(authorization: str | None) -> str:
+    return (authorization or "").partition(" ")[2]
 
 
 def _same(one: str, other: str) -> bool:

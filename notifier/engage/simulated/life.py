@@ -6,6 +6,7 @@ see soon (a late cancellation, a no-show, a move, a request) and goes on at rand
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from random import Random
@@ -57,6 +58,7 @@ OPENING: Final[tuple[tuple[Verb, timedelta, timedelta], ...]] = (
 SOON: Final = timedelta(hours=24)
 RECENT: Final = timedelta(hours=12)
 FAR: Final = datetime(9000, 1, 1, tzinfo=UTC)
+UNDISTURBED: Final = 100  # times that a step is begun anew
 LATE: Final = timedelta(minutes=5)  # how long one waits before a customer counts as not coming
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -101,7 +103,12 @@ class Life:
 
     def step(self, now: datetime) -> Happening:
         """Do one thing that is possible now, and say what it was."""
-        rows, now = self._enterprise.rows(), now.astimezone(UTC)
+        for _ in range(UNDISTURBED):
+            with suppress(KeyError):  # somebody else erased the appointment meanwhile
+                return self._live(self._enterprise.rows(), now.astimezone(UTC))
+        raise RuntimeError("appointments are erased faster than life goes on")
+
+    def _live(self, rows: Sequence[Row], now: datetime) -> Happening:
         if self._opening:
             return self._open(rows, now)
         weights = dict(WEIGHTS)
@@ -237,7 +244,8 @@ class Life:
 
     def _about(self, appointment_id: str) -> str:
         row = self._enterprise.row(appointment_id)
-        assert row is not None
+        if row is None:
+            raise KeyError(appointment_id)
         when = "no time yet" if row.starts_at is None else self._time(row.starts_at)
         return f"appointment {row.id} ({when}, office {row.office})"
 

@@ -1,14 +1,17 @@
-"""The simulator's socket: HTTP/1.1 with connections kept alive, each reply sent in one write."""
+"""The simulator's socket: HTTP/1.1 with connections kept alive, each reply but a padded one sent in one write."""
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from http.client import responses
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import SHUT_RDWR, socket
+from selectors import EVENT_READ, DefaultSelector
+from socket import SHUT_RDWR, SO_LINGER, SOL_SOCKET, socket
 from socketserver import TCPServer
+from struct import pack
 from threading import Lock, Thread
 from typing import Any, Final
 
@@ -16,6 +19,10 @@ from notifier.engage.simulated.exchange import Reply, SeenRequest, refuse
 
 LONGEST_LINE: Final = 65_536
 LARGEST_BODY: Final = 1_048_576
+PIECE: Final = b" " * 65_536  # of padding
+LAST_CHUNK: Final = b"0\r\n\r\n"
+# On, with no time to linger: closing resets the connection.
+NO_LINGER: Final = pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
@@ -71,6 +78,15 @@ class _Conversation(BaseHTTPRequestHandler):
     server: Listener
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    _resets = False  # whether the connection ends without a goodbye
+
+    def finish(self) -> None:
+        """End the conversation."""
+        super().finish()
+        if self._resets:
+            with suppress(OSError):  # the client may have been quicker
+                self.connection.setsockopt(SOL_SOCKET, SO_LINGER, NO_LINGER)
+            self.connection.close()  # before the server closes it properly
 
     def handle_one_request(self) -> None:
         """Read one request, whatever its method, and answer it."""
@@ -122,18 +138,39 @@ class _Conversation(BaseHTTPRequestHandler):
         return body
 
     def _send(self, reply: Reply) -> None:
-        if reply.sent != "all":
+        given_up = bool(reply.hold) and self._hangs_up_within(reply.hold)
+        if given_up or reply.sent != "all":
             self.close_connection = True
-        if reply.sent == "nothing":
+        if given_up or reply.sent == "nothing":
             return
+        self._resets = reply.sent == "reset"
         body = b"" if self.command == "HEAD" or reply.status in BODILESS else reply.body
-        whole = reply.sent == "all"
-        self.wfile.write(self._head(reply) + (body if whole else body[: len(body) // 2]))
+        if reply.sent != "all":
+            self.wfile.write(self._head(reply) + body[: len(body) // 2])
+        elif reply.padding and body:
+            self._stream(reply, body)
+        else:
+            self.wfile.write(self._head(reply) + body)
+
+    def _hangs_up_within(self, hold: timedelta) -> bool:
+        """Wait; the client, or whoever stops the server, may end the connection meanwhile, which tells at once."""
+        with DefaultSelector() as selector:
+            selector.register(self.connection, EVENT_READ)
+            return bool(selector.select(hold.total_seconds()))
+
+    def _stream(self, reply: Reply, body: bytes) -> None:
+        """Send a padded reply in chunks, as long as the client takes them."""
+        self.wfile.write(self._head(reply) + _chunk(body))
+        for _ in range(reply.padding // len(PIECE)):
+            self.wfile.write(_chunk(PIECE))
+        self.wfile.write(_chunk(PIECE[: reply.padding % len(PIECE)]) + LAST_CHUNK)
 
     def _head(self, reply: Reply) -> bytes:
         now = self.server.clock().astimezone(UTC)
         headers = {"Date": format_datetime(now, usegmt=True), "Content-Type": "application/json"}
-        if reply.status not in BODILESS:
+        if reply.padding:
+            headers["Transfer-Encoding"] = "chunked"
+        elif reply.status not in BODILESS:
             headers["Content-Length"] = str(len(reply.body))
         if self.close_connection and reply.sent == "all":
             headers["Connection"] = "close"
@@ -141,6 +178,10 @@ class _Conversation(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {reply.status:d} {responses.get(reply.status, 'Unknown')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
 
 
 def _length_fault(length: str, *, chunked: bool) -> HTTPStatus | None:

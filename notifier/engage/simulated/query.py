@@ -78,7 +78,7 @@ class Query:
     limit: int = DEFAULT_LIMIT
 
 
-def parse(text: str, span: Span = "overlap") -> Query:
+def parse(text: str, span: Span = "overlap", default_limit: int = DEFAULT_LIMIT) -> Query:
     """Read a query string as the API documents it, or raise QueryError."""
     arrays: dict[str, set[str]] = {}
     scalars: dict[str, str] = {}
@@ -91,7 +91,7 @@ def parse(text: str, span: Span = "overlap") -> Query:
             raise QueryError(f"unknown query parameter {name!r}", "QUERY_PARAMETER_UNKNOWN")
     among = tuple((_ARRAYS[name], frozenset(values)) for name, values in sorted(arrays.items()))
     wanted = Wanted(among, _moment(scalars, "from"), _moment(scalars, "to"), span)
-    return Query(wanted, _number(scalars, "offset", _OFFSET, 0), _number(scalars, "limit", _LIMIT, DEFAULT_LIMIT))
+    return Query(wanted, _number(scalars, "offset", _OFFSET, 0), _number(scalars, "limit", _LIMIT, default_limit))
 
 
 def select(rows: Iterable[Row], wanted: Wanted) -> tuple[Row, ...]:

@@ -31,12 +31,14 @@ class Row:
 
     id: str
     position: int  # rank by insertion, kept through changes
+    change: int  # which change of the enterprise made it what it is
     body: bytes  # the serialised appointment
     status: str | None
     meeting_type: str | None
     external_id: str | None
     start: int | None  # microseconds since 1970; None when undated
     end: int | None  # the same; never None when start is not
+    updated: int | None  # the same, of `updatedAt`
     office: str | None
     subject: str | None
     listing: str | None
@@ -46,12 +48,13 @@ class Row:
     employees: tuple[str, ...]
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any], key: str, position: int) -> "Row":
+    def of(cls, raw: Mapping[str, Any], key: str, position: int, change: int) -> "Row":
         """Index a JSON-able appointment; what is missing or malformed matches no filter, but is served as it is."""
         start = _instant_in(raw.get("start"))
         return cls(
             id=key,
             position=position,
+            change=change,
             # Copied, since orjson's own bytes keep their whole work buffer, of eight kilobytes, alive.
             body=bytes(memoryview(orjson.dumps(raw))),
             status=_text(raw.get("status")),
@@ -59,6 +62,7 @@ class Row:
             external_id=_text(raw.get("externalId")),
             start=start,
             end=None if start is None else (_instant_in(raw.get("end")) or start),
+            updated=_instant_in(raw.get("updatedAt")),
             office=_id_in(raw.get("office")),
             subject=_id_in(raw.get("subject")),
             listing=_id_in(raw.get("listing")),
