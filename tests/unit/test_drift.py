@@ -13,7 +13,7 @@ def test_agreement_is_no_drift() -> None:
 
 
 def test_every_kind_of_difference_is_named_once() -> None:
-    """A change, an unknown one, one that is gone, and one that nobody watches; two sweeps that see one count it once."""
+    """Changed, unknown, gone, or differing in nothing watched; what two sweeps see counts once."""
     old, other, gone = appointment(id="1"), appointment(id="2"), appointment(id="3")
     held = snapshot(known(old), known(other), known(gone))
     seen = [

@@ -1,0 +1,149 @@
+"""A folder in which `notifier` is set up to watch a simulated enterprise."""
+
+import signal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from notifier.engage.simulated.exchange import SeenRequest
+from notifier.engage.simulator import Simulator
+from tests.acceptance import command
+from tests.acceptance.command import PATIENCE, Answer, Running
+
+TOKEN = 'token = "${ENGAGE_TOKEN}"'
+
+OAUTH = """
+[sources.acme.oauth]
+token_url = "{token_url}"
+client_id = "notifier"
+client_secret = "${{ENGAGE_SECRET}}"
+"""
+
+NEAR = 'name = "near"\nfrom = "-14d"\nto = "90d"'
+UNDATED = 'name = "undated"\nstatus = ["OUTGOING_INVITE", "ALTERNATIVE_DATE_REQUESTED"]'
+
+MOST_REQUESTS = 100
+"""More than a test waits for at once."""
+
+EVERYTHING = """\
+[[rule]]
+name = "everything"
+on = ["created", "discovered", "status_changed", "rescheduled", "reassigned", "relocated", "updated"]
+channels = {channels}
+"""
+
+
+class Workplace:
+    """One folder, its configuration and the processes that were started in it."""
+
+    def __init__(self, folder: Path, engage: Simulator) -> None:
+        self.folder = folder
+        self.engage = engage
+        self.environ = {"ENGAGE_TOKEN": engage.token, "ENGAGE_SECRET": engage.client_secret}
+        self._sweeps = 1
+        self._running: list[Running] = []
+
+    def configure(
+        self,
+        channels: Mapping[str, str],
+        *,
+        secrets: Mapping[str, str] | None = None,
+        credentials: str = TOKEN,
+        sweeps: Sequence[str] = (NEAR,),
+        base_url: str = "",
+        rules: str = EVERYTHING,
+    ) -> None:
+        """Writes config.toml and one file with rules, in which `{channels}` stands for all of them."""
+        self._sweeps = len(sweeps)
+        parts = [
+            'timezone = "Europe/Brussels"',
+            f'[sources.acme]\nbase_url = "{base_url or self.engage.base_url}"\nenterprise = "acme"',
+            'page_size = 1000\ntimeout = "20s"\ndeadline = "1s"',
+            credentials.format(token_url=self.engage.token_url) if credentials != TOKEN else TOKEN,
+            *(f'[[sources.acme.sweeps]]\n{sweep}\nevery = "1s"' for sweep in sweeps),
+            *(_channel(name, url, (secrets or {}).get(name)) for name, url in channels.items()),
+        ]
+        (self.folder / "config.toml").write_text("\n".join(parts) + "\n", encoding="utf-8")
+        (self.folder / "rules").mkdir(exist_ok=True)
+        self.write_rules("rules.toml", rules.replace("{channels}", str(list(channels))))
+
+    def write_rules(self, name: str, text: str) -> None:
+        """Writes a file with rules."""
+        (self.folder / "rules" / name).write_text(text, encoding="utf-8")
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "notifier.db"
+
+    def notifier(self, *arguments: str) -> Answer:
+        """Runs a command to its end."""
+        return command.run(self.folder, *arguments, environ=self.environ)
+
+    def notifiers(self, *commands: str) -> list[Answer]:
+        """Runs several commands at the same time, each to its end."""
+        with ThreadPoolExecutor(len(commands)) as pool:
+            return list(pool.map(lambda words: self.notifier(*words.split()), commands))
+
+    def ask(self, *arguments: str) -> Any:
+        """Returns the JSON document that a command prints; it may end with 0 or 1."""
+        answer = self.notifier(*arguments, "--json")
+        assert answer.code in {0, 1}, answer.err
+        return answer.document()
+
+    def start(self, *arguments: str) -> Running:
+        """Leaves a command running; `run` if none is named."""
+        running = Running(self.folder, *(arguments or ("run",)), environ=self.environ)
+        self._running.append(running)
+        return running
+
+    def start_watching(self) -> Running:
+        """Starts `run` for the first time and waits until the appointments that there are have been stored."""
+        running = self.start()
+        running.wait_for_log("polled")
+        return running
+
+    def start_polling(self) -> Running:
+        """Starts `run` and waits until a poll of every sweep has been committed, whatever it found."""
+        self.engage.forget_requests()
+        running = self.start()
+        self._await_requests(2)
+        return running
+
+    def await_poll(self) -> None:
+        """Waits until polls that began after this call have been committed.
+
+        Of three requests of a sweep the first may have been under way, the second began later, and the third is
+        sent only when what the second brought is committed.
+        """
+        self.engage.forget_requests()
+        self._await_requests(3)
+
+    def _await_requests(self, times: int) -> None:
+        """Waits until every sweep has asked so many times; its list is one page."""
+        for seen in range(MOST_REQUESTS):
+            if _each_asked(self.engage.requests, self._sweeps, times):
+                return
+            assert self.engage.wait_for_requests(seen + 1, PATIENCE), self.engage.requests
+        raise AssertionError(self.engage.requests)
+
+    def close(self) -> None:
+        """Kills what still runs."""
+        for running in self._running:
+            running.kill()
+
+
+def _each_asked(requests: Iterable[SeenRequest], sweeps: int, times: int) -> bool:
+    lists = [request for request in requests if request.path.endswith("/appointments")]
+    asked = Counter(any(name == "from" for name, _ in request.parameters) for request in lists)
+    return len(asked) == sweeps and min(asked.values()) >= times
+
+
+def _channel(name: str, url: str, secret: str | None) -> str:
+    signing = f'\nsigning_secret = "{secret}"' if secret else ""
+    return f'[channels.{name}]\nurl = "{url}"{signing}'
+
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+"""The signals that end `run`."""
