@@ -77,12 +77,12 @@ def known(tx: Session, source: str, ids: Iterable[str]) -> dict[str, Known]:
     for chunk in _chunks(ids):
         # SQLModel's own has no types for five columns.
         query = sqlalchemy.select(
-            AppointmentRow.digest,
-            AppointmentRow.revision,
-            AppointmentRow.observed_at,
-            AppointmentRow.vanished_at,
-            AppointmentRow.state,
-        ).where(AppointmentRow.source == source, col(AppointmentRow.id).in_(chunk))
+            col(AppointmentRow.digest),
+            col(AppointmentRow.revision),
+            col(AppointmentRow.observed_at),
+            col(AppointmentRow.vanished_at),
+            col(AppointmentRow.state),
+        ).where(col(AppointmentRow.source) == source, col(AppointmentRow.id).in_(chunk))
         for digest, revision, observed_at, vanished_at, state in tx.execute(query):
             appointment = rows.read_state(state)
             found[appointment.id] = Known(appointment, digest, revision, observed_at, vanished_at)
