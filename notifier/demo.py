@@ -132,8 +132,8 @@ class _Story:
     def _await_baseline(self) -> bool:
         def both_read() -> bool | None:
             with self._store.reading() as tx:
-                runs = [sweep.last for sweep in snapshot.sweeps(tx)]
-            return (len(runs) == 2 and all(run is not None for run in runs)) or None  # noqa: PLR2004 - as configured
+                good = [sweep.last_good_at is not None for sweep in snapshot.sweeps(tx)]
+            return good == [True, True] or None
 
         if self._wait_for(both_read) is None:
             self._fail("The first look at the appointments did not succeed.")

@@ -226,7 +226,8 @@ def _draft(draft: Draft) -> str:
     if draft.message is None:
         return _wrap(f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}", "  ")
     lines = [draft.message.title, *draft.message.body.splitlines()]
-    return "\n".join([f"To {draft.channel}, by {draft.rule}", *(_wrap(f"  | {line}", "  |   ") for line in lines)])
+    head = _wrap(f"To {draft.channel}, by {draft.rule}", "  ")
+    return "\n".join([head, *(_wrap(f"  | {line}", "  |   ") for line in lines)])
 
 
 def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
@@ -235,7 +236,9 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
     lines = ["Deliveries"]
     for record, attempts in story.deliveries:
         due = f", due {say_time_of(record.delivery.due_at, zone)}" if record.state is State.PENDING else ""
-        lines.append(f"  {record.delivery.channel}, by {record.delivery.rule}: {record.state.value}{due}")
+        lines.append(
+            _wrap(f"  {record.delivery.channel}, by {record.delivery.rule}: {record.state.value}{due}", "    ")
+        )
         lines += (_wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
     return lines
 

@@ -6,7 +6,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from threading import Condition
-from typing import Any, cast
+from typing import Any
 
 from aiosmtpd.controller import Controller
 
@@ -40,7 +40,7 @@ class Mailbox:
         reply = self._data.pop(0) if self._data else "250 OK"
         if reply.startswith("250"):
             with self._came:
-                self.mails.append(cast(EmailMessage, message_from_bytes(envelope.content, policy=default)))
+                self.mails.append(message_from_bytes(envelope.content, policy=default))
                 self._came.notify_all()
         return reply
 

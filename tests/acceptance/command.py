@@ -38,9 +38,10 @@ class Answer:
         """Returns the one JSON document that was printed."""
         return json.loads(self.out)
 
-    def logged(self, action: str) -> list[dict[str, Any]]:
-        """Returns the log records of an action."""
-        return [record for record in _records(self.err.splitlines()) if record["action"] == action]
+    def logged(self, action: str = "") -> list[dict[str, Any]]:
+        """Returns the log records, of an action if one is named."""
+        records = [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+        return [record for record in records if action in {"", record["action"]}]
 
 
 def run(folder: Path, *arguments: str, environ: Mapping[str, str]) -> Answer:
@@ -127,10 +128,6 @@ class Running:
                 with self._came:
                     lines.append(line)
                     self._came.notify_all()
-
-
-def _records(lines: list[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def _environ(changes: Mapping[str, str]) -> dict[str, str]:

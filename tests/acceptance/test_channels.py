@@ -37,19 +37,19 @@ def test_separate_fates(workplace: Workplace, engage: Simulator) -> None:
         daemon.stop()
 
     event = json.loads(fine.requests[0].body)["id"]
-    story = {entry["delivery"]["channel"]: (entry, tries) for entry, tries in workplace.ask("explain", event)["deliveries"]}
-    told, tries = story["down"]
-    assert (told["state"], [one["reason"] for one in tries]) == ("delivered", ["unreachable", "ok"])
+    told = workplace.ask("explain", event)["deliveries"]
+    story = {entry["delivery"]["channel"]: (entry, tries) for entry, tries in told}
+    served, tries = story["down"]
+    assert (served["state"], [one["reason"] for one in tries]) == ("delivered", ["unreachable", "ok"])
     waited = datetime.fromisoformat(tries[1]["started_at"]) - datetime.fromisoformat(tries[0]["finished_at"])
-    assert 4 <= waited.total_seconds() <= 7.5
+    assert 4 <= waited.total_seconds() <= 10
     assert (story["fine"][0]["state"], story["fine"][0]["attempts"]) == ("delivered", 1)
     for name, reason in {"gone": "gone", "closed": "refused"}.items():
         assert (story[name][0]["state"], story[name][0]["reason"], story[name][0]["attempts"]) == ("dead", reason, 1)
 
-    explained, letters, status = workplace.notifiers(f"explain {event}", "deliveries --state dead", "status")
-    assert re.search(r"gone, by everything: dead\n    1\. .* dead, gone \(410\): HTTP 410 Gone$", explained.out, re.M)
-    assert re.search(r"closed, by everything: dead\n    1\. .* dead, refused \(401\): HTTP 401", explained.out, re.M)
-    assert len(letters.lines) == 5
+    explained, status = workplace.notifiers(f"explain {event}", "status")
+    assert re.search(r"gone, by everything: dead\n    1\. .* dead, gone \(410\): HTTP 410 Gone\n", explained.out)
+    assert re.search(r"closed, by everything: dead\n    1\. .* dead, refused \(401\): HTTP 401", explained.out)
     assert "! gone has 2 dead letters; see: notifier deliveries --state dead" in status.lines
     assert status.code == 1
     logged = daemon.end().logged("delivery_dead")

@@ -91,9 +91,7 @@ def test_every_mistake_is_told(workplace: Workplace) -> None:
     told = checked.err.splitlines()
     assert (checked.code, checked.out) == (2, "")
     assert all(re.match(r"[\w./]+:\d+: \S", line) for line in told), told
-    missing = {
-        place: text for place, text in COMPLAINTS.items() if not any(_says(line, place, text) for line in told)
-    }
+    missing = {place: text for place, text in COMPLAINTS.items() if not any(_says(line, place, text) for line in told)}
     assert missing == {}, told
     assert len(told) == len(COMPLAINTS), told
 
@@ -103,7 +101,7 @@ def _says(line: str, place: str, text: str) -> bool:
 
 
 def test_plan_commits_nothing(workplace: Workplace, engage: Simulator) -> None:
-    """`plan` makes no store, leaves one as it is, and foretells the ids and the words of what is then told."""
+    """`plan` makes no store and leaves one as it is; what it foretells is then recorded and told, to the word."""
     made = [engage.enterprise.create(utc_now(), Booking(start=utc_now())) for _ in range(3)]
     workplace.configure({"team": "console://"})
     first = workplace.notifier("plan")
@@ -111,22 +109,22 @@ def test_plan_commits_nothing(workplace: Workplace, engage: Simulator) -> None:
     assert first.out.startswith("A poll now would store 3 appointments in silence at first sight, record 0 events")
     assert not workplace.store.exists()
 
-    assert workplace.notifier("run", "--once").code == 0
+    looked = workplace.notifier("run", "--once")
+    assert (looked.code, looked.out) == (0, "")
     engage.enterprise.cancel(made[0], utc_now())
     engage.enterprise.no_show(made[1], utc_now())
     before = content(workplace.folder)
-    text, plan = workplace.notifiers("plan", "plan --json")
-    assert content(workplace.folder) == before
-    assert (text.code, plan.code) == (0, 0)
+    plan = workplace.notifier("plan", "--json")
+    assert (plan.code, content(workplace.folder)) == (0, before)
 
     sent = workplace.notifier("run", "--once")
+    assert (sent.code, len(sent.logged("delivered"))) == (0, 2)
     foreseen = plan.document()["foreseen"]
-    recorded = {entry["event"]["id"] for entry in workplace.ask("events")}
-    assert {one["recorded"]["event"]["id"] for one in foreseen} == recorded
-    assert len(recorded) == 2
+    told = {record["event_id"] for record in sent.logged("delivered")}
+    assert {one["recorded"]["event"]["id"] for one in foreseen} == told
     for one in foreseen:
         (draft,) = one["drafts"]
-        assert f"To {draft['channel']}, by everything\n  | {draft['message']['title']}\n" in text.out
+        assert draft["channel"] == "team"
         assert f"┌ {draft['message']['title']}\n" in sent.out
 
 

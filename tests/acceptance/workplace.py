@@ -1,13 +1,11 @@
 """A folder in which `notifier` is set up to watch a simulated enterprise."""
 
 import signal
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from notifier.engage.simulated.exchange import SeenRequest
 from notifier.engage.simulator import Simulator
 from tests.acceptance import command
 from tests.acceptance.command import PATIENCE, Answer, Running
@@ -21,8 +19,13 @@ client_id = "notifier"
 client_secret = "${{ENGAGE_SECRET}}"
 """
 
-NEAR = 'name = "near"\nfrom = "-14d"\nto = "90d"'
-UNDATED = 'name = "undated"\nstatus = ["OUTGOING_INVITE", "ALTERNATIVE_DATE_REQUESTED"]'
+SWEEP = """
+[[sources.acme.sweeps]]
+name = "near"
+from = "-14d"
+to = "90d"
+every = "1s"
+"""
 
 MOST_REQUESTS = 100
 """More than a test waits for at once."""
@@ -42,7 +45,6 @@ class Workplace:
         self.folder = folder
         self.engage = engage
         self.environ = {"ENGAGE_TOKEN": engage.token, "ENGAGE_SECRET": engage.client_secret}
-        self._sweeps = 1
         self._running: list[Running] = []
 
     def configure(
@@ -51,18 +53,16 @@ class Workplace:
         *,
         secrets: Mapping[str, str] | None = None,
         credentials: str = TOKEN,
-        sweeps: Sequence[str] = (NEAR,),
         base_url: str = "",
         rules: str = EVERYTHING,
     ) -> None:
-        """Writes config.toml and one file with rules, in which `{channels}` stands for all of them."""
-        self._sweeps = len(sweeps)
+        """Writes config.toml with one sweep, and one file with rules, in which `{channels}` stands for all of them."""
         parts = [
             'timezone = "Europe/Brussels"',
             f'[sources.acme]\nbase_url = "{base_url or self.engage.base_url}"\nenterprise = "acme"',
             'page_size = 1000\ntimeout = "20s"\ndeadline = "1s"',
             credentials.format(token_url=self.engage.token_url) if credentials != TOKEN else TOKEN,
-            *(f'[[sources.acme.sweeps]]\n{sweep}\nevery = "1s"' for sweep in sweeps),
+            SWEEP,
             *(_channel(name, url, (secrets or {}).get(name)) for name, url in channels.items()),
         ]
         (self.folder / "config.toml").write_text("\n".join(parts) + "\n", encoding="utf-8")
@@ -105,25 +105,25 @@ class Workplace:
         return running
 
     def start_polling(self) -> Running:
-        """Starts `run` and waits until a poll of every sweep has been committed, whatever it found."""
+        """Starts `run` and waits until a poll has been committed, whatever it found."""
         self.engage.forget_requests()
         running = self.start()
         self._await_requests(2)
         return running
 
     def await_poll(self) -> None:
-        """Waits until polls that began after this call have been committed.
+        """Waits until a poll that began after this call has been committed.
 
-        Of three requests of a sweep the first may have been under way, the second began later, and the third is
+        Of three requests the first may have been under way, the second began later, and the third is
         sent only when what the second brought is committed.
         """
         self.engage.forget_requests()
         self._await_requests(3)
 
     def _await_requests(self, times: int) -> None:
-        """Waits until every sweep has asked so many times; its list is one page."""
+        """Waits until the list was asked for so many times; it is one page."""
         for seen in range(MOST_REQUESTS):
-            if _each_asked(self.engage.requests, self._sweeps, times):
+            if sum(request.query.startswith("from=") for request in self.engage.requests) >= times:
                 return
             assert self.engage.wait_for_requests(seen + 1, PATIENCE), self.engage.requests
         raise AssertionError(self.engage.requests)
@@ -132,12 +132,6 @@ class Workplace:
         """Kills what still runs."""
         for running in self._running:
             running.kill()
-
-
-def _each_asked(requests: Iterable[SeenRequest], sweeps: int, times: int) -> bool:
-    lists = [request for request in requests if request.path.endswith("/appointments")]
-    asked = Counter(any(name == "from" for name, _ in request.parameters) for request in lists)
-    return len(asked) == sweeps and min(asked.values()) >= times
 
 
 def _channel(name: str, url: str, secret: str | None) -> str:

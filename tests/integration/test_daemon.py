@@ -1,0 +1,241 @@
+"""Both lines together in one process: one round of them, and the life of the daemon."""
+
+import signal
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from notifier.clock import utc_now
+from notifier.core.delivery import State
+from notifier.core.event import Event
+from notifier.core.rule import Requirement, Rule
+from notifier.daemon import Daemon
+from notifier.engage.simulated.document import Booking
+from notifier.engage.simulator import Simulator
+from notifier.sender import Sent
+from notifier.store import history, outbox, snapshot
+from notifier.store.database import Store, open_store
+from tests.builders import rule
+from tests.captured_logs import captured_logs
+from tests.configured import settings, source
+from tests.fake_receiver import HANG, Reply, receiving
+from tests.simulated import WAIT
+from tests.store_values import cancelled, owed, plan
+
+
+@pytest.fixture
+def engage() -> Iterator[Simulator]:
+    """An enterprise that lives in real time, with one appointment."""
+    with Simulator(clock=utc_now) as simulator:
+        simulator.enterprise.create(utc_now(), Booking(start=utc_now()))
+        yield simulator
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
+        yield store
+
+
+def daemon_of(
+    folder: Path, engage: Simulator, store: Store, channels: Mapping[str, str], rules: Sequence[Rule] = ()
+) -> Daemon:
+    """Returns a daemon whose only rule tells all channels of everything, unless other rules are given."""
+    configured = settings(folder, source(engage.base_url, f'token = "{engage.token}"'), channels)
+    return Daemon(configured, rules or [rule(name="all", channels=tuple(channels))], store)
+
+
+def states(store: Store) -> list[State]:
+    with store.reading() as tx:
+        return [record.state for record in history.deliveries(tx, 100)]
+
+
+def look_and_cancel(folder: Path, engage: Simulator, store: Store, channels: Mapping[str, str]) -> None:
+    """Looks for the first time, so that the cancellation that then happens is news."""
+    assert daemon_of(folder, engage, store, channels).run_once() == 0
+    (row,) = engage.enterprise.rows()
+    engage.enterprise.cancel(row.id, utc_now())
+
+
+def test_a_round_polls_and_sends(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """One round stores what there is, the next one sends what changed to every channel, and both succeed."""
+    with receiving() as crm, receiving() as ledger:
+        channels = {"crm": crm.url, "ledger": ledger.url}
+        look_and_cancel(tmp_path, engage, store, channels)
+        assert (crm.requests, ledger.requests) == ([], [])
+        assert daemon_of(tmp_path, engage, store, channels).run_once() == 0
+        assert (len(crm.requests), len(ledger.requests)) == (1, 1)
+        assert daemon_of(tmp_path, engage, store, channels).run_once() == 0
+        assert (len(crm.requests), len(ledger.requests)) == (1, 1)
+
+
+@pytest.mark.parametrize("status", [410, 503])
+def test_a_round_fails_with_a_delivery(tmp_path: Path, engage: Simulator, store: Store, status: int) -> None:
+    """A delivery that did not arrive, for now or for good, fails the round; the other channel is served."""
+    with receiving(Reply(status)) as crm, receiving() as ledger:
+        channels = {"crm": crm.url, "ledger": ledger.url}
+        look_and_cancel(tmp_path, engage, store, channels)
+        assert daemon_of(tmp_path, engage, store, channels).run_once() == 1
+        assert (len(crm.requests), len(ledger.requests)) == (1, 1)
+
+
+def test_a_round_fails_with_its_source(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A source that refuses fails the round, which still sends what was owed before."""
+    owe(store, "crm")
+    engage.scopes = frozenset()
+    with receiving() as crm:
+        assert daemon_of(tmp_path, engage, store, {"crm": crm.url}).run_once() == 1
+    assert states(store) == [State.DELIVERED]
+
+
+def owe(store: Store, channel: str) -> None:
+    """Records a made-up cancellation that is owed to a channel."""
+    event = cancelled()
+    with store.writing() as tx:
+        snapshot.apply(tx, plan([event], [owed(event, channel)]), event.detected_at)
+
+
+def test_a_round_tells_of_a_channel_that_is_missing(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """What is owed to a channel that is not configured any more is told, fails the round, and keeps waiting."""
+    owe(store, "former")
+    with captured_logs() as logs:
+        assert daemon_of(tmp_path, engage, store, {"team": "console://"}).run_once() == 1
+    (told,) = logs.of("channel_missing")
+    assert (told["channel"], told["deliveries"]) == ("former", 1)
+    assert states(store) == [State.PENDING]
+
+
+def test_what_a_dead_process_was_sending_is_sent_again(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """An attempt that nobody ended is ended at the start, and its delivery goes out under its id."""
+    owe(store, "crm")
+    with store.writing() as tx:
+        (claimed,) = outbox.claim(tx, "crm", utc_now(), limit=1)
+    with receiving() as crm, captured_logs() as logs:
+        assert daemon_of(tmp_path, engage, store, {"crm": crm.url}).run_once() == 0
+        (request,) = crm.requests
+    assert request.headers["webhook-id"] == claimed.delivery.id
+    assert [told["deliveries"] for told in logs.of("deliveries_interrupted")] == [1]
+    assert states(store) == [State.DELIVERED]
+
+
+def test_a_daemon_polls_and_sends_by_itself(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A daemon looks at once and then on its beat, and sends what it found without waiting for the lane's beat."""
+    with receiving() as crm, captured_logs() as logs:
+        daemon = daemon_of(tmp_path, engage, store, {"crm": crm.url})
+        daemon.start()
+        assert logs.wait_for("polled", WAIT)
+        (row,) = engage.enterprise.rows()
+        engage.enterprise.cancel(row.id, utc_now())
+        assert crm.wait_for(1, WAIT)
+        daemon.stop()
+    assert states(store) == [State.DELIVERED]
+
+
+def run_until(daemon: Daemon, engage: Simulator, requests: int) -> int:
+    """Runs the daemon in this thread, tells it to stop after so many polls, and returns its exit code."""
+
+    def stop() -> None:
+        engage.wait_for_requests(requests, WAIT)
+        daemon.stopping.set()
+
+    stopper = Thread(target=stop)
+    stopper.start()
+    try:
+        return daemon.run()
+    finally:
+        stopper.join()
+
+
+def test_a_run_gives_the_signals_back(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A run that was told to stop ends with success, and signals mean afterwards what they meant before."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert run_until(daemon_of(tmp_path, engage, store, {"team": "console://"}), engage, 1) == 0
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_ends_with_a_lane(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """When a lane dies the daemon ends and fails: half of it would only look alive."""
+
+    def mistake(_: Sent) -> None:
+        raise RuntimeError("a mistake")
+
+    owe(store, "crm")
+    with receiving() as crm:
+        configured = settings(
+            tmp_path, source(engage.base_url, f'token = "{engage.token}"'), {"crm": crm.url, "team": "console://"}
+        )
+        assert Daemon(configured, [], store, watch=mistake).run() == 1
+
+
+def test_a_lane_that_hangs_delays_no_other(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """While one channel hangs in a send, the others are sent one message after another."""
+    with receiving(HANG) as slow, receiving() as fine, captured_logs() as logs:
+        daemon = daemon_of(tmp_path, engage, store, {"slow": slow.url, "fine": fine.url})
+        daemon.start()
+        assert logs.wait_for("polled", WAIT)
+        (row,) = engage.enterprise.rows()
+        engage.enterprise.cancel(row.id, utc_now())
+        assert slow.wait_for(1, WAIT)
+        engage.enterprise.accept(row.id, utc_now())
+        assert fine.wait_for(2, WAIT)
+        assert len(slow.requests) == 1
+        slow.released.set()
+        daemon.stop()
+
+
+def test_a_poll_that_crashes_is_told_and_comes_again(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A mistake of ours in one poll is logged with its cause, commits nothing and does not end the daemon."""
+
+    def mistake(_: Event) -> tuple[bool, str]:
+        raise RuntimeError("a mistake")
+
+    look_and_cancel(tmp_path, engage, store, {"team": "console://"})
+    wrong = rule(Requirement("if", "a mistake", mistake), name="wrong", channels=("team",))
+    with captured_logs() as logs:
+        daemon = daemon_of(tmp_path, engage, store, {"team": "console://"}, [wrong])
+        daemon.start()
+        assert logs.wait_for("poll_crashed", WAIT, count=2)
+        daemon.stop()
+    crashed = logs.of("poll_crashed")[0]
+    assert (crashed["source"], crashed["sweep"], str(crashed["exc_info"])) == ("acme", "dated", "a mistake")
+    assert states(store) == []
+
+
+def test_a_store_that_fails_is_told_and_asked_again(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A poll that can't be stored is told; the next one tries again."""
+    with captured_logs() as logs:
+        daemon = daemon_of(tmp_path, engage, store, {"team": "console://"})
+        daemon.start()
+        assert logs.wait_for("polled", WAIT)
+        damage = sqlite3.connect(tmp_path / "notifier.db")
+        damage.execute("ALTER TABLE look RENAME TO lost")
+        damage.commit()
+        damage.close()
+        assert logs.wait_for("store_failed", WAIT, count=2)
+        daemon.stop()
+    failed = logs.of("store_failed")[0]
+    assert (failed["source"], failed["sweep"]) == ("acme", "dated")
+    assert "can't be used" in failed["error"]
+
+
+def test_a_sweep_under_way_is_not_started_again(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A start that falls into a run of the same sweep is left out, told and counted; then it goes on."""
+    with captured_logs() as logs:
+        daemon = daemon_of(tmp_path, engage, store, {"team": "console://"})
+
+        def wait_for_the_skip(_: object) -> None:
+            engage.script = None
+            assert logs.wait_for("sweep_skipped", WAIT)
+
+        engage.script = wait_for_the_skip
+        daemon.start()
+        assert logs.wait_for("polled", WAIT)
+        daemon.stop()
+    assert engage.peak == 1
+    with store.reading() as tx:
+        (sweep,) = snapshot.sweeps(tx)
+    assert sweep.skipped == len(logs.of("sweep_skipped")) >= 1

@@ -1,0 +1,202 @@
+"""The send line of one channel, against a store in a file and a receiver on this machine."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from notifier.channels.channel import open_channel
+from notifier.core.delivery import RETRY_DELAYS, Reason, State
+from notifier.core.rule import Rule
+from notifier.sender import Sender, Sent
+from notifier.store import history, snapshot
+from notifier.store.database import Store, open_store
+from notifier.store.history import AttemptRecord, DeliveryRecord
+from tests.builders import rule
+from tests.captured_logs import captured_logs
+from tests.fake_receiver import RESET, Receiver, Reply, free_port, receiving
+from tests.simulated import HandClock
+from tests.store_values import cancelled, owed, plan
+
+RULES = {"all": rule(name="all", channels=("crm",), title="Cancelled {{ appointment.id }}")}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
+        yield store
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@contextmanager
+def sending(
+    store: Store, clock: HandClock, url: str, rules: Mapping[str, Rule] = RULES
+) -> Iterator[tuple[Sender, list[Sent]]]:
+    """Gives the sender of the channel `crm`, and what it lets others watch."""
+    channel, watched = open_channel("crm", url), list[Sent]()
+    try:
+        yield Sender(channel, store, rules, ZoneInfo("Europe/Brussels"), clock, watched.append), watched
+    finally:
+        channel.close()
+
+
+def owe(store: Store, *revisions: int, appointment: str = "a1", name: str = "all") -> list[str]:
+    """Records a cancellation for each revision, owed to the channel `crm`; returns the deliveries' ids."""
+    events = [cancelled(appointment, revision) for revision in revisions]
+    deliveries = [owed(event, "crm", name) for event in events]
+    with store.writing() as tx:
+        snapshot.apply(tx, plan(events, deliveries), events[0].detected_at)
+    return [delivery.id for delivery in deliveries]
+
+
+def on_record(store: Store) -> list[tuple[DeliveryRecord, list[AttemptRecord]]]:
+    """Returns all deliveries, oldest first, each with its attempts."""
+    with store.reading() as tx:
+        return [(one, history.attempts(tx, one.seq)) for one in reversed(history.deliveries(tx, 100))]
+
+
+def ids(receiver: Receiver) -> list[str]:
+    return [request.headers["webhook-id"] for request in receiver.requests]
+
+
+def test_what_is_owed_is_sent_once(store: Store, clock: HandClock) -> None:
+    """A delivery goes out under its id with the event's document, is put on record, and does not go out again."""
+    (owed_id,) = owe(store, 1)
+    with receiving() as receiver, sending(store, clock, receiver.url) as (sender, watched), captured_logs() as logs:
+        assert sender.next_due() is not None
+        sent = sender.send_one()
+        assert sent is not None
+        assert (sender.send_one(), sender.next_due()) == (None, None)
+        (request,) = receiver.requests
+    assert request.headers["webhook-id"] == owed_id
+    assert json.loads(request.body)["id"] == cancelled().id
+    assert json.loads(request.body)["data"]["rule"] == "all"
+    ((delivery, (attempt,)),) = on_record(store)
+    assert (delivery.state, delivery.reason, delivery.settled_at) == (State.DELIVERED, Reason.OK, clock.now)
+    assert (attempt.number, attempt.status, attempt.started_at) == (1, 200, clock.now)
+    assert watched == [sent]
+    assert sent.settlement.state is State.DELIVERED
+    (told,) = logs.of("delivered")
+    assert (told["delivery"], told["channel"], told["attempt"]) == (owed_id, "crm", 1)
+
+
+def test_nothing_is_owed(store: Store, clock: HandClock) -> None:
+    """A channel that is owed nothing is left alone."""
+    with receiving() as receiver, sending(store, clock, receiver.url) as (sender, watched):
+        assert (sender.send_one(), sender.next_due(), watched, receiver.requests) == (None, None, [], [])
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [(Reply(503), Reason.UNAVAILABLE), (Reply(429), Reason.RATE_LIMITED), (RESET, Reason.UNCERTAIN)],
+)
+def test_what_may_pass_is_tried_again(store: Store, clock: HandClock, reply: Reply | str, reason: Reason) -> None:
+    """After a failure that may pass the delivery waits for about five seconds, and goes out under the same id."""
+    (owed_id,) = owe(store, 1)
+    with receiving(reply, Reply()) as receiver, sending(store, clock, receiver.url) as (sender, _):
+        first = sender.send_one()
+        assert first is not None
+        assert (first.settlement.state, first.settlement.reason) == (State.PENDING, reason)
+        due = sender.next_due()
+        assert due is not None
+        assert timedelta(seconds=4) <= due - clock.now <= timedelta(seconds=6)
+        clock.now = due - timedelta(milliseconds=1)
+        assert sender.send_one() is None
+        clock.now = due
+        second = sender.send_one()
+        assert second is not None
+        assert second.settlement.state is State.DELIVERED
+        assert ids(receiver) == [owed_id, owed_id]
+
+
+def test_the_other_side_may_ask_for_more_time(store: Store, clock: HandClock) -> None:
+    """A Retry-After that is longer than our own wait is kept."""
+    owe(store, 1)
+    with (
+        receiving(Reply(429, {"Retry-After": "600"})) as receiver,
+        sending(store, clock, receiver.url) as (sender, _),
+    ):
+        sender.send_one()
+        assert sender.next_due() == clock.now + timedelta(minutes=10)
+
+
+def test_a_refusal_is_final(store: Store, clock: HandClock) -> None:
+    """What the other side refuses for good is a dead letter at once, which is an error in the log."""
+    owe(store, 1)
+    with (
+        receiving(Reply(410)) as receiver,
+        sending(store, clock, receiver.url) as (sender, _),
+        captured_logs() as logs,
+    ):
+        sender.send_one()
+        assert sender.next_due() is None
+    ((delivery, (attempt,)),) = on_record(store)
+    assert (delivery.state, delivery.reason, attempt.detail) == (State.DEAD, Reason.GONE, "HTTP 410 Gone")
+    (told,) = logs.of("delivery_dead")
+    assert (told["level"], told["reason"], told["detail"]) == ("error", "gone", "HTTP 410 Gone")
+
+
+def test_the_schedule_ends(store: Store, clock: HandClock) -> None:
+    """A channel that stays down is tried as often as the schedule says; then the delivery is given up."""
+    owe(store, 1)
+    tries = 0
+    with sending(store, clock, f"http://127.0.0.1:{free_port()}") as (sender, _):
+        while (due := sender.next_due()) is not None and tries < 20:
+            clock.now = max(clock.now, due)
+            assert sender.send_one() is not None
+            tries += 1
+    assert tries == len(RETRY_DELAYS) + 1
+    ((delivery, attempts),) = on_record(store)
+    assert (delivery.state, delivery.reason) == (State.DEAD, Reason.EXHAUSTED)
+    assert {attempt.reason for attempt in attempts} == {Reason.UNREACHABLE}
+    whole = attempts[-1].started_at - attempts[0].started_at
+    assert 0.8 * sum(RETRY_DELAYS, timedelta()) <= whole <= 1.2 * sum(RETRY_DELAYS, timedelta())
+
+
+def test_a_template_that_fails_sends_nothing(store: Store, clock: HandClock) -> None:
+    """Where a rule's template fails on an event, its delivery is dead with the reason, and the next one goes on."""
+    owe(store, 1)
+    owe(store, 1, appointment="a2", name="fine")
+    rules = {
+        "all": rule(name="all", title="{{ changes[7].field }}"),
+        "fine": rule(name="fine"),
+    }
+    with receiving() as receiver, sending(store, clock, receiver.url, rules) as (sender, _):
+        outcomes = [sender.send_one(), sender.send_one()]
+        assert len(receiver.requests) == 1
+    assert [one and one.outcome.reason for one in outcomes] == [Reason.TEMPLATE, Reason.OK]
+    (dead, (attempt,)), _ = on_record(store)
+    assert dead.state is State.DEAD
+    assert attempt.detail == "line 1: `changes[7]` is undefined"
+
+
+def test_a_rule_that_was_removed_still_owes(store: Store, clock: HandClock) -> None:
+    """What is owed by a rule that is not there any more goes out all the same."""
+    owe(store, 1)
+    with receiving() as receiver, sending(store, clock, receiver.url, {}) as (sender, _):
+        sent = sender.send_one()
+        assert len(receiver.requests) == 1
+    assert sent is not None
+    assert (sent.rule, sent.settlement.state) == ("all", State.DELIVERED)
+
+
+def test_an_appointments_messages_keep_their_order(store: Store, clock: HandClock) -> None:
+    """While an older message waits for its next try, the newer ones of its appointment wait and others pass."""
+    first, second = owe(store, 1, 2)
+    (other,) = owe(store, 1, appointment="a2")
+    with receiving(Reply(503), Reply()) as receiver, sending(store, clock, receiver.url) as (sender, _):
+        while sender.send_one() is not None:
+            pass
+        assert ids(receiver) == [first, other]
+        clock.advance(seconds=6)
+        while sender.send_one() is not None:
+            pass
+        assert ids(receiver) == [first, other, first, second]

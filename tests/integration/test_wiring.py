@@ -1,0 +1,91 @@
+"""Settings become clients and channels, and the limits of an address are shared by all who talk to it."""
+
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from notifier.channels.channel import ChannelError
+from notifier.clock import utc_now
+from notifier.config.settings import Settings
+from notifier.engage.budget import Budget
+from notifier.engage.token import ClientCredentials, FixedToken
+from notifier.wiring import open_channels, open_clients
+from tests.configured import settings, source
+
+TOKEN = 'token = "t"'
+
+
+def budgets(configured: Settings) -> dict[str, Budget]:
+    """Returns the budget of each source."""
+    clients = open_clients(configured, utc_now, Event())
+    for client in clients.values():
+        client.close()
+    return {name: client._budget for name, client in clients.items()}
+
+
+def limits(name: str, requests_per_minute: int, concurrency: int) -> str:
+    return f"[sources.{name}.limits]\nrequests_per_minute = {requests_per_minute}\nconcurrency = {concurrency}\n"
+
+
+def test_sources_at_one_address_share_a_budget(tmp_path: Path) -> None:
+    """The vendor counts by address, so what two sources ask of one host is paced as one, by the smaller limits."""
+    found = budgets(
+        settings(
+            tmp_path,
+            source("https://api.example.com", TOKEN, "one")
+            + limits("one", 600, 1)
+            + source("https://API.example.com/v1", TOKEN, "two")
+            + limits("two", 1200, 3)
+            + source("https://other.example.com", TOKEN, "three"),
+            {},
+        )
+    )
+    assert found["one"] is found["two"]
+    assert (found["one"].concurrency, found["one"]._gap_seconds) == (1, 0.1)
+    assert found["three"] is not found["one"]
+    assert found["three"].concurrency == 2
+
+
+def test_credentials(tmp_path: Path) -> None:
+    """A source has the token that it was given, or gets one by client credentials."""
+    oauth = '[sources.two.oauth]\ntoken_url = "https://id.example.com/token"\nclient_id = "n"\nclient_secret = "s"\n'
+    configured = settings(
+        tmp_path,
+        source("https://api.example.com", TOKEN, "one") + source("https://api.example.com", "", "two") + oauth,
+        {},
+    )
+    clients = open_clients(configured, utc_now, Event())
+    for client in clients.values():
+        client.close()
+    fixed, granted = clients["one"]._token, clients["two"]._token
+    assert isinstance(fixed, FixedToken)
+    assert fixed.current() == "t"
+    assert isinstance(granted, ClientCredentials)
+    assert (clients["one"]._url, clients["two"]._url) == (
+        "https://api.example.com/enterprises/acme/appointments",
+        "https://api.example.com/enterprises/acme/appointments",
+    )
+
+
+def test_channels_by_name(tmp_path: Path) -> None:
+    """Every configured channel is there under its name, and shows no secret."""
+    configured = settings(
+        tmp_path,
+        source("https://api.example.com", TOKEN),
+        {"team": "console://", "crm": "https://user:secret@crm.example.com/hooks/secret"},
+    )
+    channels = open_channels(configured)
+    assert {name: (channel.name, channel.shown) for name, channel in channels.items()} == {
+        "team": ("team", "console://***"),
+        "crm": ("crm", "https://crm.example.com/***"),
+    }
+    for channel in channels.values():
+        channel.close()
+
+
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    """A channel that can't be opened stops the start."""
+    configured = settings(tmp_path, source("https://api.example.com", TOKEN), {"team": "slack://"})
+    with pytest.raises(ChannelError, match="slack://"):
+        open_channels(configured)
