@@ -9,6 +9,7 @@ pages are downloaded and decoded by a bare client, since absolute times say litt
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,14 +20,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
-import orjson
 from pydantic import SecretStr
 
 from notifier.clock import utc_now
 from notifier.core.change import Kind
 from notifier.core.rule import Rule, on_kinds, to_status
 from notifier.core.sweep import Sweep
+from notifier.daemon import calm_collector
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient
 from notifier.engage.simulated.enterprise import Enterprise
@@ -37,7 +37,7 @@ from notifier.logs import configure_logs
 from notifier.poller import Poller
 from notifier.store.database import open_store
 
-PAGE = 500
+PAGE = 1000
 EVERYTHING = Sweep(name="everything", every=timedelta(minutes=1), filters={})
 RULE = Rule(
     name="cancelled",
@@ -62,21 +62,6 @@ def serve(rows: int) -> None:
             print(json.dumps({"changed": len(accepted)}), flush=True)
 
 
-def bare(url: str, token: str) -> None:
-    """Downloads and decodes every page, and nothing else."""
-    with _measured() as report, httpx.Client(timeout=30) as client:
-        offset, total = 0, 1
-        while offset < total:
-            answer = client.get(
-                f"{url}/enterprises/acme/appointments",
-                params=[("offset", str(offset)), ("limit", str(PAGE))],
-                headers={"Authorization": f"Bearer {token}"},
-            )
-            page = orjson.loads(answer.content)
-            total, offset = page["meta"]["totalCount"], offset + PAGE
-        report(rows=total)
-
-
 def poll(url: str, token: str, store: str) -> None:
     """Polls once into the store."""
     configure_logs("json", "error")
@@ -87,32 +72,45 @@ def poll(url: str, token: str, store: str) -> None:
         open_store(store) as opened,
         EngageClient(endpoint, FixedToken(SecretStr(token)), budget, utc_now, stopping) as client,
     ):
+        calm_collector()
         poller = Poller("acme", client, opened, (RULE,), utc_now)
         with _measured() as report:
             run = poller.poll(EVERYTHING)
             report(rows=run.rows, changed=run.changed, events=run.events, outcome=run.outcome.value)
 
 
-def compare(rows: int, changes: int) -> None:
+def compare(rows: int, changes: int, repeats: int) -> None:
     """Prints what a first reading and a detecting poll cost beside a bare download of the same pages."""
+    runs: dict[str, list[dict[str, float]]] = {}
+
+    def add(name: str, figures: dict[str, float]) -> None:
+        runs.setdefault(name, []).append(figures)
+
     with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder, _child("serve", str(rows)) as server:
         address = json.loads(server.stdout.readline())
         store = str(Path(folder) / "notifier.db")
         where = (address["url"], address["token"])
-        runs = [("bare download", _run("bare", *where)), ("first reading", _run("poll", *where, store))]
-        server.stdin.write(f"{changes}\n")
-        server.stdin.flush()
-        server.stdout.readline()
-        runs += [(f"{changes} changes", _run("poll", *where, store)), ("nothing moved", _run("poll", *where, store))]
-        runs.append(("bare download", _run("bare", *where)))
-    reference = min(figures["cpu_seconds"] for name, figures in runs if name == "bare download")
-    print(f"{rows} appointments, pages of {PAGE}, simulator on loopback in a process of its own\n")
+        add("first reading", _run("poll", *where, store))
+        # In turn, as the machine's speed drifts.
+        for _ in range(repeats):
+            add("bare download", _bare(*where))
+            server.stdin.write(f"{changes}\n")
+            server.stdin.flush()
+            server.stdout.readline()
+            add(f"{changes} changes", _run("poll", *where, store))
+            add("nothing moved", _run("poll", *where, store))
+    reference = statistics.median(one["cpu_seconds"] for one in runs["bare download"])
+    print(
+        f"{rows} appointments, pages of {PAGE}, medians of {repeats} runs, simulator on loopback in its own process\n"
+    )
     print(f"{'':16}{'rows/s':>9}{'wall s':>8}{'CPU s':>8}{'x bare':>8}{'peak MB':>9}{'changed':>9}{'events':>8}")
-    for name, figures in runs:
+    for name, figures in runs.items():
+        wall, cpu, peak = (
+            statistics.median(one[key] for one in figures) for key in ("wall_seconds", "cpu_seconds", "peak_mb")
+        )
         print(
-            f"{name:16}{figures['rows'] / figures['wall_seconds']:9.0f}{figures['wall_seconds']:8.2f}"
-            f"{figures['cpu_seconds']:8.2f}{figures['cpu_seconds'] / reference:8.2f}{figures['peak_mb']:9.0f}"
-            f"{figures.get('changed', '-'):>9}{figures.get('events', '-'):>8}"
+            f"{name:16}{rows / wall:9.0f}{wall:8.2f}{cpu:8.2f}{cpu / reference:8.2f}{peak:9.0f}"
+            f"{figures[0].get('changed', '-'):>9}{figures[0].get('events', '-'):>8}"
         )
 
 
@@ -143,17 +141,23 @@ def _run(*arguments: str) -> dict[str, float]:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+def _bare(url: str, token: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.bare", url, token, str(PAGE)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def main() -> None:
     """Runs the comparison, or as a child one part of it."""
-    parts = {"serve": lambda rows: serve(int(rows)), "bare": bare, "poll": poll}
+    parts = {"serve": lambda rows: serve(int(rows)), "poll": poll}
     if len(sys.argv) > 1 and sys.argv[1] in parts:
         parts[sys.argv[1]](*sys.argv[2:])
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--changes", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    compare(arguments.rows, arguments.changes)
+    compare(arguments.rows, arguments.changes, arguments.repeats)
 
 
 if __name__ == "__main__":

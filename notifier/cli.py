@@ -140,7 +140,8 @@ def demo(seconds: float | None, seed: int) -> None:
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        # In a thread of its own: the handler may have interrupted whoever holds the lock of the event.
+        signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
     leave(run_demo(seconds, seed, click.echo, stop))
 
 

@@ -4,7 +4,7 @@ Nothing here touches the network. Whoever starts or checks anything goes through
 accepts is what `run` takes.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from notifier.channels.channel import ChannelError, open_channel
@@ -23,12 +23,18 @@ def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, t
     try:
         settings = load_settings(path, environ)
     except ConfigError as error:
-        raise ConfigError([*error.problems, *_further_problems(path, environ, error.problems)]) from None
+        raise ConfigError(_sorted([*error.problems, *_further_problems(path, environ, error.problems)])) from None
     rules, problems = _rules(settings)
     problems = [*_channel_problems(settings), *problems]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(_sorted(problems))
     return settings, rules
+
+
+def _sorted(problems: Sequence[Problem]) -> list[Problem]:
+    """Returns the problems by line, the files in the order in which they were read."""
+    files = list(dict.fromkeys(problem.file for problem in problems))
+    return sorted(problems, key=lambda problem: (files.index(problem.file), problem.line))
 
 
 def _further_problems(path: Path, environ: Mapping[str, str], known: Collection[Problem]) -> list[Problem]:

@@ -60,7 +60,7 @@ def digests(tx: Session, source: str, ids: Iterable[str]) -> dict[str, bytes]:
     """Returns the digest of each of these appointments that the snapshot has."""
     # The hottest query of a poll: one text for any number of ids, and no objects but the result.
     found = tx.connection().exec_driver_sql(_DIGESTS, (source, orjson.dumps(list(ids)).decode()))
-    return dict(map(tuple, found))
+    return dict(map(tuple, found.fetchall()))
 
 
 def all_digests(tx: Session, source: str) -> dict[str, bytes]:

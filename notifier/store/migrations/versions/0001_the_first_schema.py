@@ -23,7 +23,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('source', 'id', name=op.f('pk_appointment'))
     )
     with op.batch_alter_table('appointment', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_appointment_source_start'), ['source', 'start'], unique=False)
+        batch_op.create_index('ix_appointment_digest', ['source', 'id', 'vanished_at', 'digest'], unique=False)
+        batch_op.create_index('ix_appointment_span', ['source', 'start', 'status', 'vanished_at', 'id'], unique=False)
 
     op.create_table('event',
     sa.Column('seq', sa.Integer(), nullable=False),
