@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC
@@ -31,7 +31,7 @@ from notifier.core.sweep import ANSWERED, Sweep
 from notifier.errors import Stopping, StoreError
 from notifier.lane import Lane
 from notifier.poller import Poller
-from notifier.sender import Sender, Sent
+from notifier.sender import Sender
 from notifier.store import outbox, snapshot
 from notifier.store.database import Store
 from notifier.wiring import open_channels, open_clients
@@ -61,7 +61,6 @@ class Daemon:
         store: Store,
         *,
         clock: Clock = utc_now,
-        watch: Callable[[Sent], None] | None = None,
     ) -> None:
         self.stopping = threading.Event()
         self._store = store
@@ -75,8 +74,7 @@ class Daemon:
         by_name = {rule.name: rule for rule in rules}
         self._channels: dict[str, Channel] = open_channels(settings)
         self._senders = {
-            name: Sender(channel, store, by_name, settings.zone, clock, watch)
-            for name, channel in self._channels.items()
+            name: Sender(channel, store, by_name, settings.zone, clock) for name, channel in self._channels.items()
         }
         self._lanes = {name: Lane(sender, clock, self.stopping, self._break) for name, sender in self._senders.items()}
         self._scheduler = BackgroundScheduler(

@@ -13,13 +13,12 @@ import structlog
 
 LogFormat = Literal["auto", "text", "json"]
 
-#: Libraries that would log addresses, every tick, or what we log ourselves.
+#: Libraries that would log addresses or every tick.
 _QUIET = {
     "alembic": logging.WARNING,
     "apscheduler": logging.ERROR,
     "httpcore": logging.WARNING,
     "httpx": logging.WARNING,
-    "stamina": logging.ERROR,
 }
 
 

@@ -143,26 +143,17 @@ class Poller:
         Raises:
             SourceError: the source did not give the list.
         """
-        now, looks, tally = self._clock(), self._looks(), _Tally()
-        known = self._known_in(sweep, now)
-        tally.urgency = sweep.every.total_seconds() if urgency is None else urgency
+        now, tally = self._clock(), _Tally(sweep.every.total_seconds() if urgency is None else urgency)
+        looks, known = self._looks(), self._known_in(sweep, now)
         for observed in self._gather(sweep, now, tally):
-            yield self._foresee(sweep, now, looks, observed)
+            with self._store.reading() as tx:
+                plan = self._plan(tx, sweep, observed, looks, now)
+            yield plan
         absent, _ = self._missing(sweep, known, tally)
         for observed, gone in self._enquire(absent, tally):
-            yield self._foresee(sweep, now, looks, observed, gone)
-
-    def _foresee(
-        self,
-        sweep: Sweep,
-        now: datetime,
-        looks: Sequence[Look],
-        observed: Sequence[Observation],
-        gone: Collection[str] = (),
-    ) -> Plan:
-        with self._store.reading() as tx:
-            known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
-        return make_plan(self._source, sweep.name, known, observed, looks, self._rules, now, gone)
+            with self._store.reading() as tx:
+                plan = self._plan(tx, sweep, observed, looks, now, gone)
+            yield plan
 
     def _read(self, sweep: Sweep, started_at: datetime, tally: _Tally) -> tuple[SweepOutcome, str]:
         if self._refused_until is not None and started_at < self._refused_until:
@@ -286,10 +277,21 @@ class Poller:
         """Decides and commits one slice; what is known is read in the same transaction, as other sweeps write too."""
         now = self._clock()
         with self._store.writing() as tx:
-            known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
-            plan = make_plan(self._source, sweep.name, known, observed, looks, self._rules, now, gone)
+            plan = self._plan(tx, sweep, observed, looks, now, gone)
             snapshot.apply(tx, plan, now)
         tally.add_plan(plan, now)
+
+    def _plan(
+        self,
+        tx: Transaction,
+        sweep: Sweep,
+        observed: Sequence[Observation],
+        looks: Sequence[Look],
+        now: datetime,
+        gone: Collection[str] = (),
+    ) -> Plan:
+        known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
+        return make_plan(self._source, sweep.name, known, observed, looks, self._rules, now, gone)
 
     def _looks(self) -> Sequence[Look]:
         with self._store.reading() as tx:

@@ -5,7 +5,7 @@ or fails delays no other.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One attempt and what it came to, for whoever watches."""
+    """One attempt and what it came to."""
 
     delivery_id: str
     event: Event
@@ -57,14 +57,12 @@ class Sender:
         rules: Mapping[str, Rule],
         zone: ZoneInfo,
         clock: Clock,
-        watch: Callable[[Sent], None] | None = None,
     ) -> None:
         self.channel = channel
         self._store = store
         self._rules = rules
         self._clock = clock
         self._renderer = Renderer(zone, channel.target)
-        self._watch = watch
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
@@ -133,8 +131,6 @@ class Sender:
             told.error("delivery_dead", detail=sent.outcome.detail)
         else:
             told.warning("delivery_retried", detail=sent.outcome.detail)
-        if self._watch is not None:
-            self._watch(sent)
 
 
 def _removed(name: str) -> Rule:

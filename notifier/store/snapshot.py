@@ -63,14 +63,6 @@ def digests(tx: Session, source: str, ids: Iterable[str]) -> dict[str, bytes]:
     return dict(map(tuple, found.fetchall()))
 
 
-def all_digests(tx: Session, source: str) -> dict[str, bytes]:
-    """Returns the digest of every appointment of the source."""
-    query = select(AppointmentRow.id, AppointmentRow.digest).where(AppointmentRow.source == source)
-    # In portions, so that the rows are not all held beside what is made of them.
-    portions = tx.exec(query, execution_options={"yield_per": 10_000}).partitions()
-    return {id_: digest for portion in portions for id_, digest in portion}
-
-
 def known(tx: Session, source: str, ids: Iterable[str]) -> dict[str, Known]:
     """Returns what the snapshot holds of each of these appointments."""
     found: dict[str, Known] = {}

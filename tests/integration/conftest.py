@@ -1,10 +1,18 @@
-"""What every integration test may rely on: that no other test's settings are left behind."""
+"""What every integration test may rely on: a clock of its own, and no other test's settings left behind."""
 
 import logging
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+from tests.simulated import HandClock
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that stands still until the test moves it."""
+    return HandClock()
 
 
 @pytest.fixture

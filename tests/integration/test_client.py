@@ -25,11 +25,6 @@ OPEN = Span(None, None)
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def simulator(clock: HandClock) -> Iterator[Simulator]:
     with Simulator(clock=clock) as simulator:
         simulator.enterprise.fill(230, 1, NOW)

@@ -15,7 +15,7 @@ from notifier.core.rule import Requirement, Rule
 from notifier.daemon import Daemon
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
-from notifier.sender import Sent
+from notifier.sender import Sender
 from notifier.store import history, outbox, snapshot
 from notifier.store.database import Store, open_store
 from tests.builders import rule
@@ -157,18 +157,22 @@ def test_a_run_gives_the_signals_back(tmp_path: Path, engage: Simulator, store: 
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_run_ends_with_a_lane(tmp_path: Path, engage: Simulator, store: Store) -> None:
+def test_a_run_ends_with_a_lane(
+    tmp_path: Path, engage: Simulator, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When a lane dies the daemon ends and fails: half of it would only look alive."""
 
-    def mistake(_: Sent) -> None:
+    def mistake(*_: object) -> None:
         raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Sender, "_tell", mistake)
 
     owe(store, "crm")
     with receiving() as crm:
         configured = settings(
             tmp_path, source(engage.base_url, f'token = "{engage.token}"'), {"crm": crm.url, "team": "console://"}
         )
-        assert Daemon(configured, [], store, watch=mistake).run() == 1
+        assert Daemon(configured, [], store).run() == 1
 
 
 def test_a_lane_that_hangs_delays_no_other(tmp_path: Path, engage: Simulator, store: Store) -> None:

@@ -36,11 +36,6 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def channel(receiver: Receiver) -> Iterator[Channel]:
     channel = open_channel("crm", receiver.url)
     yield channel

@@ -27,11 +27,6 @@ SOON = NOW + timedelta(days=1)
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def simulator(clock: HandClock) -> Iterator[Simulator]:
     with Simulator(clock=clock) as simulator:
         simulator.enterprise.fill(40, 1, NOW)

@@ -12,7 +12,7 @@ import pytest
 from notifier.channels.channel import open_channel
 from notifier.core.delivery import RETRY_DELAYS, Reason, State
 from notifier.core.rule import Rule
-from notifier.sender import Sender, Sent
+from notifier.sender import Sender
 from notifier.store import history, snapshot
 from notifier.store.database import Store, open_store
 from notifier.store.history import AttemptRecord, DeliveryRecord
@@ -31,19 +31,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
 @contextmanager
-def sending(
-    store: Store, clock: HandClock, url: str, rules: Mapping[str, Rule] = RULES
-) -> Iterator[tuple[Sender, list[Sent]]]:
-    """Gives the sender of the channel `crm`, and what it lets others watch."""
-    channel, watched = open_channel("crm", url), list[Sent]()
+def sending(store: Store, clock: HandClock, url: str, rules: Mapping[str, Rule] = RULES) -> Iterator[Sender]:
+    """Gives the sender of the channel `crm`."""
+    channel = open_channel("crm", url)
     try:
-        yield Sender(channel, store, rules, ZoneInfo("Europe/Brussels"), clock, watched.append), watched
+        yield Sender(channel, store, rules, ZoneInfo("Europe/Brussels"), clock)
     finally:
         channel.close()
 
@@ -70,7 +63,7 @@ def ids(receiver: Receiver) -> list[str]:
 def test_what_is_owed_is_sent_once(store: Store, clock: HandClock) -> None:
     """A delivery goes out under its id with the event's document, is put on record, and does not go out again."""
     (owed_id,) = owe(store, 1)
-    with receiving() as receiver, sending(store, clock, receiver.url) as (sender, watched), captured_logs() as logs:
+    with receiving() as receiver, sending(store, clock, receiver.url) as sender, captured_logs() as logs:
         assert sender.next_due() is not None
         sent = sender.send_one()
         assert sent is not None
@@ -82,7 +75,6 @@ def test_what_is_owed_is_sent_once(store: Store, clock: HandClock) -> None:
     ((delivery, (attempt,)),) = on_record(store)
     assert (delivery.state, delivery.reason, delivery.settled_at) == (State.DELIVERED, Reason.OK, clock.now)
     assert (attempt.number, attempt.status, attempt.started_at) == (1, 200, clock.now)
-    assert watched == [sent]
     assert sent.settlement.state is State.DELIVERED
     (told,) = logs.of("delivered")
     assert (told["delivery"], told["channel"], told["attempt"]) == (owed_id, "crm", 1)
@@ -90,8 +82,8 @@ def test_what_is_owed_is_sent_once(store: Store, clock: HandClock) -> None:
 
 def test_nothing_is_owed(store: Store, clock: HandClock) -> None:
     """A channel that is owed nothing is left alone."""
-    with receiving() as receiver, sending(store, clock, receiver.url) as (sender, watched):
-        assert (sender.send_one(), sender.next_due(), watched, receiver.requests) == (None, None, [], [])
+    with receiving() as receiver, sending(store, clock, receiver.url) as sender:
+        assert (sender.send_one(), sender.next_due(), receiver.requests) == (None, None, [])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +93,7 @@ def test_nothing_is_owed(store: Store, clock: HandClock) -> None:
 def test_what_may_pass_is_tried_again(store: Store, clock: HandClock, reply: Reply | str, reason: Reason) -> None:
     """After a failure that may pass the delivery waits for about five seconds, and goes out under the same id."""
     (owed_id,) = owe(store, 1)
-    with receiving(reply, Reply()) as receiver, sending(store, clock, receiver.url) as (sender, _):
+    with receiving(reply, Reply()) as receiver, sending(store, clock, receiver.url) as sender:
         first = sender.send_one()
         assert first is not None
         assert (first.settlement.state, first.settlement.reason) == (State.PENDING, reason)
@@ -122,7 +114,7 @@ def test_the_other_side_may_ask_for_more_time(store: Store, clock: HandClock) ->
     owe(store, 1)
     with (
         receiving(Reply(429, {"Retry-After": "600"})) as receiver,
-        sending(store, clock, receiver.url) as (sender, _),
+        sending(store, clock, receiver.url) as sender,
     ):
         sender.send_one()
         assert sender.next_due() == clock.now + timedelta(minutes=10)
@@ -133,7 +125,7 @@ def test_a_refusal_is_final(store: Store, clock: HandClock) -> None:
     owe(store, 1)
     with (
         receiving(Reply(410)) as receiver,
-        sending(store, clock, receiver.url) as (sender, _),
+        sending(store, clock, receiver.url) as sender,
         captured_logs() as logs,
     ):
         sender.send_one()
@@ -148,7 +140,7 @@ def test_the_schedule_ends(store: Store, clock: HandClock) -> None:
     """A channel that stays down is tried as often as the schedule says; then the delivery is given up."""
     owe(store, 1)
     tries = 0
-    with sending(store, clock, f"http://127.0.0.1:{free_port()}") as (sender, _):
+    with sending(store, clock, f"http://127.0.0.1:{free_port()}") as sender:
         while (due := sender.next_due()) is not None and tries < 20:
             clock.now = max(clock.now, due)
             assert sender.send_one() is not None
@@ -169,7 +161,7 @@ def test_a_template_that_fails_sends_nothing(store: Store, clock: HandClock) -> 
         "all": rule(name="all", title="{{ changes[7].field }}"),
         "fine": rule(name="fine"),
     }
-    with receiving() as receiver, sending(store, clock, receiver.url, rules) as (sender, _):
+    with receiving() as receiver, sending(store, clock, receiver.url, rules) as sender:
         outcomes = [sender.send_one(), sender.send_one()]
         assert len(receiver.requests) == 1
     assert [one and one.outcome.reason for one in outcomes] == [Reason.TEMPLATE, Reason.OK]
@@ -181,7 +173,7 @@ def test_a_template_that_fails_sends_nothing(store: Store, clock: HandClock) -> 
 def test_a_rule_that_was_removed_still_owes(store: Store, clock: HandClock) -> None:
     """What is owed by a rule that is not there any more goes out all the same."""
     owe(store, 1)
-    with receiving() as receiver, sending(store, clock, receiver.url, {}) as (sender, _):
+    with receiving() as receiver, sending(store, clock, receiver.url, {}) as sender:
         sent = sender.send_one()
         assert len(receiver.requests) == 1
     assert sent is not None
@@ -192,7 +184,7 @@ def test_an_appointments_messages_keep_their_order(store: Store, clock: HandCloc
     """While an older message waits for its next try, the newer ones of its appointment wait and others pass."""
     first, second = owe(store, 1, 2)
     (other,) = owe(store, 1, appointment="a2")
-    with receiving(Reply(503), Reply()) as receiver, sending(store, clock, receiver.url) as (sender, _):
+    with receiving(Reply(503), Reply()) as receiver, sending(store, clock, receiver.url) as sender:
         while sender.send_one() is not None:
             pass
         assert ids(receiver) == [first, other]

@@ -16,11 +16,6 @@ from tests.simulated import LIST, NOW, WAIT, HandClock, client_of, credentials, 
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def simulator(clock: HandClock) -> Iterator[Simulator]:
     with Simulator(clock=clock, others={"other": Enterprise()}) as simulator:
         yield simulator

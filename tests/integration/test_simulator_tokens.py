@@ -11,11 +11,6 @@ from tests.simulated import LIST, HandClock, bearer, client_of, credentials, err
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def simulator(clock: HandClock) -> Iterator[Simulator]:
     with Simulator(clock=clock, others={"other": Enterprise()}) as simulator:
         yield simulator
