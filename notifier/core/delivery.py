@@ -10,6 +10,8 @@ from enum import StrEnum
 class State(StrEnum):
     """Where a delivery stands."""
 
+    #: Waits for the end of the sweep that made it, or for a person's decision where that sweep changed too much.
+    HELD = "held"
     #: Waits for its time, or for an earlier one of the same appointment.
     PENDING = "pending"
     #: Claimed by the send line; after a crash it becomes pending again.
@@ -17,6 +19,8 @@ class State(StrEnum):
     DELIVERED = "delivered"
     #: Given up, with a reason; kept until a person decides.
     DEAD = "dead"
+    #: Was held, and a person decided that nobody is to hear of it.
+    DISCARDED = "discarded"
 
 
 class Result(StrEnum):

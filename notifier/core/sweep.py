@@ -116,6 +116,26 @@ def _values(appointment: Appointment, name: str) -> set[str]:
     return set() if value is None else {value}
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of `updatedAt`, from the newest one that was committed before, less an overlap, to a run's own start."""
+
+    #: None before anything was committed.
+    start: datetime | None
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the run of a sweep has come."""
+
+    source: str
+    sweep: str
+    #: Appointments that came so far, of how many there seem to be.
+    rows: int
+    expected: int
+
+
 class SweepOutcome(StrEnum):
     """How one run of a sweep ended."""
 
@@ -157,6 +177,16 @@ class SweepRun:
     watermark: datetime | None = None
     #: The longest time from an event's `updatedAt` to its commit.
     lag: timedelta | None = None
+    #: Into how many slices it was cut.
+    slices: int = 0
+    #: The stretch of `updatedAt` that it worked on; None for a run that never got so far.
+    window: Window | None = None
+    #: Changes that lay before the window.
+    late: int = 0
+    #: Whether everything was asked for, not only what was updated within the window.
+    whole: bool = True
+    #: Events that the brake holds, of this run and those before.
+    held: int = 0
     #: What went wrong, for the operator; empty when nothing did.
     error: str = ""
     #: Channels that are owed something new.

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlmodel import Session, col, select
 
 from notifier.core.plan import Known, Plan, Recorded
-from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun
+from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun, Window
 from notifier.store import rows
 from notifier.store.tables import AppointmentRow, DeliveryRow, EventRow, LookRow, Row, SettingRow, SweepRow, table_of
 
@@ -39,6 +39,8 @@ class SweepRecord:
     #: None until the first run has ended. Its watermark is the newest of all runs; the channels are not kept.
     last: SweepRun | None
     last_good_at: datetime | None
+    #: When a run that asked for everything, not only for what was updated lately, last succeeded.
+    complete_at: datetime | None
     #: When the first of the failed runs in a row began; None while all is well.
     failing_since: datetime | None
     #: How many runs in a row failed.
@@ -179,6 +181,12 @@ def record_sweep(tx: Session, source: str, name: str, run: SweepRun) -> SweepRec
             "rejected": run.rejected,
             "error": run.error,
             "watermark": max(filter(None, (row.watermark, run.watermark)), default=None),
+            "slices": run.slices,
+            "window_start": run.window and run.window.start,
+            "window_end": run.window and run.window.end,
+            "late": run.late,
+            "held": run.held,
+            "complete_at": run.finished_at if good and run.whole else row.complete_at,
             "lag": None if run.lag is None else run.lag.total_seconds(),
             "last_good_at": run.finished_at if good else row.last_good_at,
             "failing_since": None if good else row.failing_since or run.started_at,
@@ -210,6 +218,7 @@ def _sweep_of(row: SweepRow) -> SweepRecord:
         name=row.name,
         last=_run_of(row),
         last_good_at=row.last_good_at,
+        complete_at=row.complete_at,
         failing_since=row.failing_since,
         failures=row.failures,
         skipped=row.skipped,
@@ -234,6 +243,10 @@ def _run_of(row: SweepRow) -> SweepRun | None:
         error=row.error,
         watermark=row.watermark,
         lag=None if row.lag is None else timedelta(seconds=row.lag),
+        slices=row.slices,
+        window=None if row.window_end is None else Window(row.window_start, row.window_end),
+        late=row.late,
+        held=row.held,
     )
 
 

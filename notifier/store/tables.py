@@ -4,8 +4,9 @@ Rows do not validate (SQLModel checks nothing for tables) and never leave this p
 frozen values of the core and back. Ids, states and times are stored; personal text only as keyed hashes. Whatever
 is only ever read whole is kept as JSON.
 
-A delivery is unsettled while it is pending or being sent. `settled_at` says the same as the state, for one reason:
-"settled_at IS NULL" is a condition that a partial index can carry, so that a claim never walks past settled rows.
+A delivery is unsettled while it is held, pending or being sent. `settled_at` says the same as the state, for one
+reason: "settled_at IS NULL" is a condition that a partial index can carry, so that a claim never walks past settled
+rows.
 """
 
 from datetime import datetime
@@ -37,11 +38,8 @@ class AppointmentRow(Row, table=True):
     """The last committed state of one appointment; all of them are the snapshot."""
 
     __tablename__ = "appointment"
-    # What every poll asks of every row is answered from these alone: a row with its state is twenty times as large.
-    __table_args__ = (
-        Index("ix_appointment_digest", "source", "id", "vanished_at", "digest"),
-        Index("ix_appointment_span", "source", "start", "status", "vanished_at", "id"),
-    )
+    # What every poll asks of every row is answered from this alone: a row with its state is twenty times as large.
+    __table_args__ = (Index("ix_appointment_span", "source", "start", "status", "vanished_at", "id", "digest"),)
 
     source: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -53,6 +51,8 @@ class AppointmentRow(Row, table=True):
     updated_at: datetime
     #: When the source was found not to show it any more; None while it does.
     vanished_at: datetime | None = None
+    #: When it was last asked for by its id, being in no sweep's span; None before.
+    asked_at: datetime | None = None
     #: The whole core Appointment as JSON.
     state: str
 
@@ -71,6 +71,17 @@ class LookRow(Row, table=True):
     end_offset: float | None
     #: Field name to wanted values, as JSON.
     filters: str
+
+
+class SlicingRow(Row, table=True):
+    """Into which slices a scope of a source was last cut."""
+
+    __tablename__ = "slicing"
+
+    source: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    #: The slices with what they held, as JSON.
+    slices: str
 
 
 class SweepRow(Row, table=True):
@@ -100,6 +111,17 @@ class SweepRow(Row, table=True):
     watermark: datetime | None = None
     #: In seconds.
     lag: float | None = None
+    #: The window of `updatedAt` that the last run worked on.
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    #: Changes that lay before the window.
+    late: int = 0
+    #: Into how many slices the last run was cut.
+    slices: int = 0
+    #: Events that the brake holds, of this run and those before.
+    held: int = 0
+    #: When a run that read everything, not only the window, last succeeded.
+    complete_at: datetime | None = None
 
 
 class EventRow(Row, table=True):
@@ -146,7 +168,7 @@ class DeliveryRow(Row, table=True):
         UniqueConstraint("id"),
         UniqueConstraint("event_id", "rule", "channel"),
         CheckConstraint(_among("state", State), "state"),
-        CheckConstraint("(settled_at IS NULL) = (state IN ('pending', 'sending'))", "settled"),
+        CheckConstraint("(settled_at IS NULL) = (state IN ('held', 'pending', 'sending'))", "settled"),
         # For counting, and for finding the dead.
         Index(None, "state", "channel"),
         # For the claim: what is due, and whether something older of the same key stands before it.
@@ -191,6 +213,45 @@ class AttemptRow(Row, table=True):
     reason: str | None = None
     status: int | None = None
     detail: str = ""
+
+
+class TroubleRow(Row, table=True):
+    """A trouble of the notifier itself that has begun and not ended."""
+
+    __tablename__ = "trouble"
+
+    #: What is in trouble, as `sweep acme/near`.
+    name: str = Field(primary_key=True)
+    text: str
+    began_at: datetime
+    #: When the operator was told; None while nobody was.
+    told_at: datetime | None = None
+
+
+class NoticeRow(Row, table=True):
+    """One message that is owed to the operator by one channel."""
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        UniqueConstraint("id"),
+        CheckConstraint(_among("state", State), "state"),
+        CheckConstraint("(settled_at IS NULL) = (state IN ('held', 'pending', 'sending'))", "settled"),
+        _unsettled("ix_notice_due", "channel", "due_at", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str
+    channel: str
+    title: str
+    body: str
+    state: str
+    reason: str | None = None
+    detail: str = ""
+    due_at: datetime
+    created_at: datetime
+    settled_at: datetime | None = None
+    attempts: int = 0
 
 
 class SettingRow(Row, table=True):
