@@ -1,29 +1,31 @@
-"""What a poll costs: the first reading of many appointments, and the detection of a few changes among them.
+"""What a poll costs: the first fill, nothing moved, and a few changes among many appointments.
 
 Everything goes over the real HTTP path of the simulator, which runs in a process of its own. In the same run the same
 pages are downloaded and decoded by a bare client, since absolute times say little: the ratio is the figure.
 
-    python -m benchmarks.poll --rows 100000 --changes 100
+    python -m benchmarks.poll --rows 100000
 """
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 
 from pydantic import SecretStr
 
+from benchmarks.measure import machine, measured
 from notifier.clock import utc_now
+from notifier.core.brake import Brake
 from notifier.core.change import Kind
+from notifier.core.manner import Manner
 from notifier.core.rule import Rule, on_kinds, to_status
 from notifier.core.sweep import Sweep
 from notifier.daemon import calm_collector
@@ -38,17 +40,23 @@ from notifier.poller import Poller
 from notifier.store.database import open_store
 
 PAGE = 1000
-EVERYTHING = Sweep(name="everything", every=timedelta(minutes=1), filters={})
+# Together all that the simulator fills in, as the sweeps of a real source are: those with dates, and invitations.
+SWEEPS = (
+    Sweep(name="dated", begin=timedelta(days=-30), end=timedelta(days=120), every=timedelta(minutes=1), filters={}),
+    Sweep(name="undated", every=timedelta(minutes=5), filters={"status": ("OUTGOING_INVITE",)}),
+)
 RULE = Rule(
     name="cancelled",
     description="",
     requirements=(on_kinds([Kind.STATUS_CHANGED]), to_status(["CANCELLED"])),
     channels=("nobody",),
 )
+# A thousand cancellations at once are what is measured here, not what is doubted.
+MANNER = Manner(brake=Brake(share=1.0, count=10**9))
 
 
 def serve(rows: int) -> None:
-    """Serves a filled enterprise; changes as many appointments as each line on standard input says."""
+    """Serves a filled enterprise; cancels as many appointments as each line on standard input says, far and wide."""
     now = datetime.now(UTC)
     enterprise = Enterprise()
     enterprise.fill(rows, 1, now)
@@ -56,92 +64,115 @@ def serve(rows: int) -> None:
     with Simulator(enterprise=enterprise, clock=lambda: datetime.now(UTC), limits=unlimited) as api:
         print(json.dumps({"url": api.base_url, "token": api.token}), flush=True)
         for line in sys.stdin:
-            accepted = [row.id for row in enterprise.rows() if row.status == "ACCEPTED"][: int(line)]
-            for name in accepted:
+            accepted = [row.id for row in enterprise.rows() if row.status == "ACCEPTED"]
+            chosen = accepted[:: max(len(accepted) // int(line), 1)][: int(line)]
+            for name in chosen:
                 enterprise.cancel(name, datetime.now(UTC))
-            print(json.dumps({"changed": len(accepted)}), flush=True)
+            print(json.dumps({"changed": len(chosen)}), flush=True)
 
 
 def poll(url: str, token: str, store: str) -> None:
-    """Polls once into the store."""
+    """Polls all sweeps into the store, once for each line on standard input."""
     configure_logs("json", "error")
     stopping = threading.Event()
     endpoint = Endpoint(url, "acme", "en", timedelta(seconds=30), timedelta(minutes=2), PAGE)
-    budget = Budget(10**9, 2, stopping)
     with (
         open_store(store) as opened,
-        EngageClient(endpoint, FixedToken(SecretStr(token)), budget, utc_now, stopping) as client,
+        EngageClient(endpoint, FixedToken(SecretStr(token)), Budget(10**9, 2, stopping), utc_now, stopping) as client,
     ):
         calm_collector()
-        poller = Poller("acme", client, opened, (RULE,), utc_now)
-        with _measured() as report:
-            run = poller.poll(EVERYTHING)
-            report(rows=run.rows, changed=run.changed, events=run.events, outcome=run.outcome.value)
+        poller = Poller("acme", client, opened, (RULE,), utc_now, MANNER)
+        for _ in sys.stdin:
+            with measured() as report:
+                runs = [poller.poll(sweep) for sweep in SWEEPS]
+                report(
+                    rows=sum(run.rows for run in runs),
+                    changed=sum(run.changed for run in runs),
+                    events=sum(run.events for run in runs),
+                    outcome=[run.outcome.value for run in runs],
+                )
 
 
-def compare(rows: int, changes: int, repeats: int) -> None:
-    """Prints what a first reading and a detecting poll cost beside a bare download of the same pages."""
-    runs: dict[str, list[dict[str, float]]] = {}
+Figures = dict[str, float]
 
-    def add(name: str, figures: dict[str, float]) -> None:
-        runs.setdefault(name, []).append(figures)
 
+class Child:
+    """A part of this benchmark in a process of its own, which answers each line with one."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def read(self) -> Figures:
+        """Returns what it says next."""
+        return json.loads(_of(self._process.stdout).readline())
+
+    def ask(self, line: object = "") -> Figures:
+        """Returns what it answers."""
+        stdin = _of(self._process.stdin)
+        stdin.write(f"{line}\n")
+        stdin.flush()
+        return self.read()
+
+
+def compare(rows: int, repeats: int) -> dict[str, list[Figures]]:
+    """Returns the figures of all runs of each kind; the kinds take turns, as the machine's speed drifts."""
+    runs: dict[str, list[Figures]] = {}
     with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder, _child("serve", str(rows)) as server:
-        address = json.loads(server.stdout.readline())
+        address = server.read()
+        where = (str(address["url"]), str(address["token"]))
         store = str(Path(folder) / "notifier.db")
-        where = (address["url"], address["token"])
-        add("first reading", _run("poll", *where, store))
-        # In turn, as the machine's speed drifts.
-        for _ in range(repeats):
-            add("bare download", _bare(*where))
-            server.stdin.write(f"{changes}\n")
-            server.stdin.flush()
-            server.stdout.readline()
-            add(f"{changes} changes", _run("poll", *where, store))
-            add("nothing moved", _run("poll", *where, store))
+        for number in range(repeats):
+            with ExitStack() as stack:
+                runs.setdefault("bare download", []).append(_bare(*where))
+                if number < 3:
+                    with _child("poll", *where, f"{store}{number}") as filler:
+                        runs.setdefault("first fill", []).append(filler.ask())
+                poller = stack.enter_context(_child("poll", *where, f"{store}0"))
+                # What the former repeat changed is caught up with where it was changed: in the first store.
+                runs.setdefault("nothing moved, after a restart", []).append(poller.ask())
+                runs.setdefault("nothing moved", []).append(poller.ask())
+                for changes in (100, rows // 100):
+                    server.ask(changes)
+                    runs.setdefault(f"{changes} changes", []).append(poller.ask())
+    return runs
+
+
+def show(rows: int, repeats: int, runs: dict[str, list[Figures]]) -> str:
+    """Returns the table of figures, each a median."""
     reference = statistics.median(one["cpu_seconds"] for one in runs["bare download"])
-    print(
-        f"{rows} appointments, pages of {PAGE}, medians of {repeats} runs, simulator on loopback in its own process\n"
-    )
-    print(f"{'':16}{'rows/s':>9}{'wall s':>8}{'CPU s':>8}{'x bare':>8}{'peak MB':>9}{'changed':>9}{'events':>8}")
+    lines = [
+        machine(),
+        f"{rows} appointments, pages of {PAGE}, medians of {repeats} runs, simulator on loopback in its own process",
+        "",
+        f"{'':31}{'rows/s':>9}{'wall s':>8}{'CPU s':>8}{'x bare':>8}{'peak MB':>9}{'changed':>9}{'events':>8}",
+    ]
     for name, figures in runs.items():
         wall, cpu, peak = (
             statistics.median(one[key] for one in figures) for key in ("wall_seconds", "cpu_seconds", "peak_mb")
         )
-        print(
-            f"{name:16}{rows / wall:9.0f}{wall:8.2f}{cpu:8.2f}{cpu / reference:8.2f}{peak:9.0f}"
-            f"{figures[0].get('changed', '-'):>9}{figures[0].get('events', '-'):>8}"
+        lines.append(
+            f"{name:31}{rows / wall:9.0f}{wall:8.2f}{cpu:8.2f}{cpu / reference:8.2f}{peak:9.0f}"
+            f"{figures[-1].get('changed', '-'):>9}{figures[-1].get('events', '-'):>8}"
         )
+    return "\n".join(lines)
 
 
 @contextmanager
-def _measured() -> Iterator[Callable[..., None]]:
-    """Prints wall and CPU seconds of the block and the peak memory of the process as one JSON line."""
-    figures: dict[str, object] = {}
-    began, cpu = time.perf_counter(), time.process_time()
-    yield figures.update
-    figures["wall_seconds"] = time.perf_counter() - began
-    figures["cpu_seconds"] = time.process_time() - cpu
-    figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps(figures), flush=True)
-
-
-@contextmanager
-def _child(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def _child(*arguments: str) -> Iterator[Child]:
     command = [sys.executable, "-m", "benchmarks.poll", *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield child
+            yield Child(process)
         finally:
-            child.terminate()
+            process.terminate()
 
 
-def _run(*arguments: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.poll", *arguments]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def _of(stream: IO[str] | None) -> IO[str]:
+    assert stream is not None
+    return stream
 
 
-def _bare(url: str, token: str) -> dict[str, float]:
+def _bare(url: str, token: str) -> Figures:
     command = [sys.executable, "-m", "benchmarks.bare", url, token, str(PAGE)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
@@ -154,10 +185,9 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--changes", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    compare(arguments.rows, arguments.changes, arguments.repeats)
+    print(show(arguments.rows, arguments.repeats, compare(arguments.rows, arguments.repeats)))
 
 
 if __name__ == "__main__":

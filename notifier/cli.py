@@ -23,6 +23,7 @@ from notifier.clock import utc_now
 from notifier.config.first_steps import write_first_files
 from notifier.config.settings import Settings, load_settings
 from notifier.config.spelling import choices
+from notifier.core.brake import Decision
 from notifier.core.delivery import Result, State, delivery_id
 from notifier.core.document import document
 from notifier.core.duration import parse_duration
@@ -30,19 +31,24 @@ from notifier.core.message import Renderer
 from notifier.core.plan import Plan
 from notifier.core.rule import Rule
 from notifier.daemon import Daemon, leave
+from notifier.decision import decidable, decide, show_decided
 from notifier.demo import run_demo
 from notifier.drift import find_drift
 from notifier.engage.budget import LAST
 from notifier.errors import ConfigError, NoStore, NotifierError
-from notifier.loading import load_everything
+from notifier.loading import load_everything, load_planned
 from notifier.logs import LogFormat, configure_logs
 from notifier.poller import Poller
 from notifier.preview import make_preview
+from notifier.progress import Watcher, open_watcher
+from notifier.queries import read_queries
+from notifier.query_view import show_queries
 from notifier.sample import SAMPLE_RULE, sample_event
 from notifier.status import read_status
-from notifier.store import history, snapshot
+from notifier.status_view import show_status
+from notifier.store import history
 from notifier.store.database import Store, open_store
-from notifier.wiring import open_channels, open_clients
+from notifier.wiring import manner_of, open_channels, open_clients
 
 
 class _Commands(click.Group):
@@ -109,9 +115,9 @@ class _Since(click.ParamType[timedelta]):
 @click.pass_context
 def cli(ctx: click.Context, log_format: LogFormat, log_level: str) -> None:
     """Watches appointments in Pexip Engage and tells people when they change."""
-    # Commands that answer on the terminal log only what is wrong.
+    # Commands that answer on the terminal log only what is wrong, and how far they have come.
     chatty = ctx.invoked_subcommand == "run"
-    configure_logs(log_format, log_level if chatty or log_level == "debug" else "error")
+    configure_logs(log_format, log_level if chatty or log_level == "debug" else "error", log_level)
 
 
 @cli.command()
@@ -120,12 +126,15 @@ def cli(ctx: click.Context, log_format: LogFormat, log_level: str) -> None:
 def run(path: Path, once: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Poll and tell, until SIGTERM or Ctrl-C.
 
-    With --once the exit code is 1 if a source or a delivery failed.
+    With --once the exit code is 1 if a source or a delivery failed, or something waits for a decision.
     """
     settings, rules = _load(path)
-    with open_store(settings.store.url, synchronous=settings.store.synchronous) as store:
+    with (
+        open_store(settings.store.url, synchronous=settings.store.synchronous) as store,
+        open_watcher(sys.stderr) as watcher,
+    ):
         store.lock()
-        daemon = Daemon(settings, rules, store)
+        daemon = Daemon(settings, rules, store, watcher=watcher)
         code = daemon.run_once() if once else daemon.run()
     leave(code)
 
@@ -133,7 +142,8 @@ def run(path: Path, once: bool) -> None:  # noqa: FBT001 - a flag of the command
 @cli.command()
 @click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so long.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Which life to watch; a seed repeats it exactly.")
-def demo(seconds: float | None, seed: int) -> None:
+@click.option("--faults", is_flag=True, help="Let the source misbehave: time-outs, cut answers, slipping lists.")
+def demo(seconds: float | None, seed: int, faults: bool) -> None:  # noqa: FBT001
     """Watch a made-up enterprise, and the messages about it.
 
     Needs no account and no configuration; nothing leaves this machine.
@@ -142,7 +152,7 @@ def demo(seconds: float | None, seed: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # In a thread of its own: the handler may have interrupted whoever holds the lock of the event.
         signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
-    leave(run_demo(seconds, seed, click.echo, stop))
+    leave(run_demo(seconds, seed, click.echo, stop, faults=faults))
 
 
 @cli.command()
@@ -163,17 +173,26 @@ def check(path: Path) -> None:
     """
     settings, rules = _load(path)
     sweeps = sum(len(source.sweeps) for source in settings.sources.values())
-    click.echo(f"{path}: {sweeps} sweeps, {len(rules)} rules, {len(settings.channels)} channels: all fine.")
+    channels = f"{len(settings.channels)} channels"
+    if settings.operator.channels:
+        channels += f" ({len(settings.operator.channels)} for the operator)"
+    click.echo(f"{path}: {sweeps} sweeps, {len(rules)} rules, {channels}: all fine.")
 
 
 @cli.command()
 @_with_config
+@click.option("--queries", is_flag=True, help="Show what the sweeps ask for, and why; asks nobody.")
 @_with_json
-def plan(path: Path, as_json: bool) -> None:  # noqa: FBT001
+def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
     """Show what a poll would do now; commit and send nothing."""
     settings, rules = _load(path)
     with ExitStack() as stack:
-        plans = list(_plans(settings, rules, _store_to_compare_with(settings, stack)))
+        store, watcher = _store_to_compare_with(settings, stack), stack.enter_context(open_watcher(sys.stderr))
+        if queries:
+            asked = read_queries(settings, rules, store, utc_now())
+            click.echo(views.as_json(asked) if as_json else show_queries(asked))
+            return
+        plans = list(_plans(settings, rules, store, watcher))
     renderers = {name: Renderer(settings.zone, one.target) for name, one in open_channels(settings).items()}
     preview = make_preview(plans, rules, renderers, utc_now())
     click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))
@@ -188,8 +207,8 @@ def verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
     The exit code is 1 if they differ. While a daemon runs, what changed since its last poll counts as well.
     """
     settings = load_settings(path, os.environ)
-    with Store.read_only(settings.store.url) as store:
-        drift = find_drift(_plans(settings, (), store, LAST))
+    with Store.read_only(settings.store.url) as store, open_watcher(sys.stderr) as watcher:
+        drift = find_drift(_plans(settings, (), store, watcher, LAST))
     click.echo(views.as_json(drift) if as_json else views.show_drift(drift))
     sys.exit(1 if drift else 0)
 
@@ -250,10 +269,10 @@ def deliveries(path: Path, limit: int, state: Sequence[str], channel: str | None
 @_with_json
 def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Tell how the daemon is doing; exit with 1 unless it runs and its sources answer."""
-    settings = load_settings(path, os.environ)
+    settings = load_planned(path, os.environ)
     with Store.read_only(settings.store.url) as store:
         found = read_status(settings, store, utc_now())
-    click.echo(views.as_json(found) if as_json else views.show_status(found, settings.zone))
+    click.echo(views.as_json(found) if as_json else show_status(found, settings.zone))
     sys.exit(0 if found.healthy else 1)
 
 
@@ -261,19 +280,22 @@ def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
 @click.argument("sweep", metavar="SOURCE/SWEEP")
 @_with_config
 def release(sweep: str, path: Path) -> None:
-    """Believe the next reading of a sweep that is doubtful.
+    """Send what the brake holds of a sweep, and believe its next reading.
 
-    What is missing from it, and is not found by its id either, has vanished then.
+    What is missing from that, and is not found by its id either, has vanished.
     """
-    settings = load_settings(path, os.environ)
-    names = [f"{source}/{one.name}" for source, configured in settings.sources.items() for one in configured.sweeps]
-    if sweep not in names:
-        raise click.BadParameter(f"there is no sweep {sweep!r} in {path}{choices(sweep, names)}")
-    # The store as it is: a store that is not there yet has no doubts.
-    Store.read_only(settings.store.url).close()
-    with open_store(settings.store.url) as store, store.writing() as tx:
-        snapshot.release(tx, *sweep.split("/", 1))
-    click.echo(f"The next reading of {sweep} is believed.")
+    click.echo(_decide(path, sweep, Decision.RELEASED))
+
+
+@cli.command()
+@click.argument("sweep", metavar="SOURCE/SWEEP")
+@_with_config
+def discard(sweep: str, path: Path) -> None:
+    """Drop what the brake holds of a sweep; nobody is told of it.
+
+    Where the next reading misses suspiciously much again, that is forgotten.
+    """
+    click.echo(_decide(path, sweep, Decision.DISCARDED))
 
 
 @cli.command()
@@ -310,6 +332,18 @@ def _load(path: Path) -> tuple[Settings, tuple[Rule, ...]]:
     return load_everything(path, os.environ)
 
 
+def _decide(path: Path, sweep: str, decision: Decision) -> str:
+    """Decides about a sweep that is doubted, whether or not the daemon runs; returns what to say."""
+    settings = load_planned(path, os.environ)
+    # The store as it is: a store that is not there yet has no doubts.
+    Store.read_only(settings.store.url).close()
+    with open_store(settings.store.url) as store, store.writing() as tx:
+        names = decidable(tx, settings)
+        if sweep not in names:
+            raise click.BadParameter(f"there is no sweep {sweep!r} in {path}{choices(sweep, names)}")
+        return show_decided(decide(tx, settings, sweep, decision, utc_now()))
+
+
 def _store_to_compare_with(settings: Settings, stack: ExitStack) -> Store:
     """Returns the store of the daemon, or an empty one that is thrown away where there is none yet."""
     try:
@@ -319,12 +353,17 @@ def _store_to_compare_with(settings: Settings, stack: ExitStack) -> Store:
         return stack.enter_context(open_store(Path(folder) / "empty.db"))
 
 
-def _plans(settings: Settings, rules: Sequence[Rule], store: Store, urgency: float | None = None) -> Iterator[Plan]:
+def _plans(
+    settings: Settings, rules: Sequence[Rule], store: Store, watcher: Watcher, urgency: float | None = None
+) -> Iterator[Plan]:
     """Yields what a poll of every sweep would commit now."""
     stopping = threading.Event()
     with ExitStack() as stack:
         for name, client in open_clients(settings, utc_now, stopping).items():
             stack.enter_context(client)
-            poller = Poller(name, client, store, rules, utc_now)
-            for sweep in settings.sources[name].sweeps:
-                yield from poller.preview(sweep, urgency)
+            source = settings.sources[name]
+            poller = Poller(name, client, store, rules, utc_now, manner_of(source), watcher)
+            for sweep in source.sweeps:
+                with watcher.reading(name, sweep.name):
+                    # A check tells all that is missing; a poll would doubt it where it is much.
+                    yield from poller.preview(sweep, urgency, doubting=urgency != LAST)

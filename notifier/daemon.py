@@ -25,16 +25,19 @@ from apscheduler.triggers.interval import IntervalTrigger
 from notifier.channels.channel import Channel
 from notifier.clock import Clock, utc_now
 from notifier.config.settings import Settings
+from notifier.core.brake import Brake, Tally, judge
 from notifier.core.delivery import State
 from notifier.core.rule import Rule
-from notifier.core.sweep import ANSWERED, Sweep
+from notifier.core.sweep import ANSWERED, Sweep, SweepRun
 from notifier.errors import Stopping, StoreError
 from notifier.lane import Lane
-from notifier.poller import Poller
+from notifier.operator_route import LOOK_SECONDS, OperatorRoute
+from notifier.poller import STRAYS, Poller
+from notifier.progress import Lines, Watcher
 from notifier.sender import Sender
-from notifier.store import outbox, snapshot
-from notifier.store.database import Store
-from notifier.wiring import open_channels, open_clients
+from notifier.store import hold, outbox, snapshot
+from notifier.store.database import Store, Transaction
+from notifier.wiring import manner_of, open_channels, open_clients
 
 log = structlog.get_logger(__name__)
 
@@ -61,15 +64,25 @@ class Daemon:
         store: Store,
         *,
         clock: Clock = utc_now,
+        watcher: Watcher | None = None,
     ) -> None:
         self.stopping = threading.Event()
         self._store = store
         self._clock = clock
+        self._watcher = watcher or Lines()
         self._broken: list[str] = []
         self._clients = open_clients(settings, clock, self.stopping)
-        pollers = {name: Poller(name, client, store, rules, clock) for name, client in self._clients.items()}
+        self._pollers = {
+            name: Poller(name, client, store, rules, clock, manner_of(settings.sources[name]), self._watcher)
+            for name, client in self._clients.items()
+        }
+        self._sweeps = {name: source.sweeps for name, source in settings.sources.items()}
+        #: Id of a job to source and sweep.
+        self._jobs: dict[str, tuple[str, str]] = {}
         self._beats = [
-            Beat(name, sweep, pollers[name]) for name, source in settings.sources.items() for sweep in source.sweeps
+            Beat(name, sweep, self._pollers[name])
+            for name, source in settings.sources.items()
+            for sweep in source.sweeps
         ]
         by_name = {rule.name: rule for rule in rules}
         self._channels: dict[str, Channel] = open_channels(settings)
@@ -77,8 +90,10 @@ class Daemon:
             name: Sender(channel, store, by_name, settings.zone, clock) for name, channel in self._channels.items()
         }
         self._lanes = {name: Lane(sender, clock, self.stopping, self._break) for name, sender in self._senders.items()}
+        self._operator = OperatorRoute(settings, store, clock, self.stopping, self._break)
         self._scheduler = BackgroundScheduler(
-            executors={"default": JobThreads(max(len(self._beats), 1))},
+            # Polls that hang, which is a trouble, must not keep the operator from looking.
+            executors={"default": JobThreads(len(self._beats) + len(self._pollers)), "operator": JobThreads(1)},
             # A late start is a start: missed ones are caught up once, and two of one sweep never overlap.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
@@ -100,18 +115,21 @@ class Daemon:
         return 1 if self._broken else 0
 
     def run_once(self) -> int:
-        """Polls every sweep once, then sends everything that is due.
+        """Polls every sweep once, then sends everything that is due; what the operator is to hear, in the end.
 
-        Returns 1 if a source or a delivery failed, or if something is owed to a channel that is not configured.
+        Returns 1 if a source, a delivery or a notice failed, or if something is owed to a channel that is not
+        configured.
         """
         strays = self._recover()
         # All at once, as in the daemon: a source that is down costs its deadline once.
         with ThreadPoolExecutor(len(self._beats)) as polls:
-            runs = list(polls.map(lambda beat: beat.poller.poll(beat.sweep), self._beats))
+            runs = list(polls.map(self._read, self._beats))
         with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
             failures = sum(lanes.map(_drain, self._senders.values()))
+        self._operator.look()
+        failures += self._operator.send_all()
         self._close()
-        answered = all(run.outcome in ANSWERED for run in runs)
+        answered = all(run.outcome in ANSWERED and not run.held for run in runs)
         return 0 if answered and not failures and not strays else 1
 
     def start(self) -> None:
@@ -120,15 +138,27 @@ class Daemon:
         self._recover()
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._crashed, EVENT_JOB_ERROR)
-        for number, beat in enumerate(self._beats):
+        for beat in self._beats:
             self._scheduler.add_job(
                 self._poll,
                 IntervalTrigger(seconds=beat.sweep.every.total_seconds(), timezone=UTC),
                 args=[beat],
-                id=str(number),
+                id=f"{beat.source}/{beat.sweep.name}",
                 # Real time, whatever clock the lines are told.
                 next_run_time=utc_now(),
             )
+            self._jobs[f"{beat.source}/{beat.sweep.name}"] = (beat.source, beat.sweep.name)
+        for source in self._pollers:
+            self._scheduler.add_job(
+                self._tend,
+                IntervalTrigger(seconds=STRAYS.every.total_seconds(), timezone=UTC),
+                args=[source],
+                id=f"{source}/{STRAYS.name}",
+            )
+            self._jobs[f"{source}/{STRAYS.name}"] = (source, STRAYS.name)
+        look = IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC)
+        self._scheduler.add_job(self._operator.look, look, id="operator", executor="operator")
+        self._operator.start()
         for lane in self._lanes.values():
             lane.start()
         self._scheduler.start()
@@ -145,24 +175,46 @@ class Daemon:
             ending.join(max(deadline - time.monotonic(), 0))
         for lane in self._lanes.values():
             lane.join(max(deadline - time.monotonic(), 0))
+        self._operator.join(lambda: max(deadline - time.monotonic(), 0))
         self._close()
         log.info("stopped")
 
     def _poll(self, beat: Beat) -> None:
         try:
-            run = beat.poller.poll(beat.sweep)
+            run = self._read(beat)
         except Stopping:
             return
         except StoreError as error:
             log.error("store_failed", source=beat.source, sweep=beat.sweep.name, error=str(error))  # noqa: TRY400
             return
+        self._wake(run)
+
+    def _tend(self, source: str) -> None:
+        """Looks after what lies in no sweep of a source any more."""
+        try:
+            run = self._pollers[source].tend(self._sweeps[source])
+        except Stopping:
+            return
+        except StoreError as error:
+            log.error("store_failed", source=source, sweep=STRAYS.name, error=str(error))  # noqa: TRY400
+            return
+        self._wake(run)
+
+    def _wake(self, run: SweepRun) -> None:
         for name in run.channels & self._lanes.keys():
             self._lanes[name].wake()
+        self._operator.look()
+
+    def _read(self, beat: Beat) -> SweepRun:
+        with self._watcher.reading(beat.source, beat.sweep.name):
+            return beat.poller.poll(beat.sweep)
 
     def _recover(self) -> int:
         """Takes up what a dead process left; returns how many deliveries wait for a channel that is not configured."""
         with self._store.writing() as tx:
             interrupted = outbox.recover(tx, self._clock())
+            self._operator.recover(tx)
+            self._judge_former(tx)
         if interrupted:
             log.warning("deliveries_interrupted", deliveries=interrupted)
         with self._store.reading() as tx:
@@ -172,6 +224,21 @@ class Daemon:
         for name, waiting in strays.items():
             log.error("channel_missing", channel=name, deliveries=waiting)
         return sum(strays.values())
+
+    def _judge_former(self, tx: Transaction) -> None:
+        """Judges what sweeps left that are not configured any more; the others do so themselves at their next run."""
+        configured = {(beat.source, beat.sweep.name) for beat in self._beats}
+        for source, sweep in hold.unjudged(tx):
+            if (source, sweep) in configured:
+                continue
+            tally = Tally()
+            for kinds, fields in hold.left(tx, source, sweep):
+                tally.count(kinds, fields)
+            if doubt := judge(tally.found(f"{source}/{sweep}", since=None), Brake()):
+                hold.trip(tx, source, sweep, self._clock())
+                log.error("brake_tripped", source=source, sweep=sweep, why=doubt)
+            else:
+                hold.settle(tx, source, sweep, self._clock())
 
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         # In a thread of its own: the handler may have interrupted whoever holds the lock of the event, or of a log.
@@ -186,20 +253,27 @@ class Daemon:
         self.stopping.set()
 
     def _skipped(self, event: JobSubmissionEvent) -> None:
-        beat = self._beats[int(event.job_id)]
-        log.warning("sweep_skipped", source=beat.source, sweep=beat.sweep.name, why="the former run is not done yet")
+        if event.job_id not in self._jobs:
+            return
+        source, sweep = self._jobs[event.job_id]
+        log.warning("sweep_skipped", source=source, sweep=sweep, why="the former run is not done yet")
         with self._store.writing() as tx:
-            snapshot.skip_sweep(tx, beat.source, beat.sweep.name)
+            snapshot.skip_sweep(tx, source, sweep)
 
     def _crashed(self, event: JobExecutionEvent) -> None:
-        beat = self._beats[int(event.job_id)]
-        log.error("poll_crashed", source=beat.source, sweep=beat.sweep.name, exc_info=event.exception)
+        if event.job_id not in self._jobs:
+            log.error("operator_crashed", exc_info=event.exception)
+            return
+        source, sweep = self._jobs[event.job_id]
+        log.error("poll_crashed", source=source, sweep=sweep, exc_info=event.exception)
+        self._operator.crashed(source, sweep, event.exception)
 
     def _close(self) -> None:
         for client in self._clients.values():
             client.close()
         for channel in self._channels.values():
             channel.close()
+        self._operator.close()
 
 
 def calm_collector() -> None:

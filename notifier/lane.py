@@ -1,14 +1,15 @@
-"""A lane: the thread in which one channel's deliveries are sent, so that a slow channel delays no other."""
+"""A lane: the thread in which one channel is sent what it is owed, so that a slow channel delays no other."""
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 
+from notifier.channels.channel import Channel
 from notifier.clock import Clock
 from notifier.errors import StoreError
-from notifier.sender import Sender
 
 log = structlog.get_logger(__name__)
 
@@ -16,10 +17,24 @@ BEAT = timedelta(seconds=5)
 """How often a lane looks at the outbox unasked; a wake-up after a poll is only a hint."""
 
 
-class Lane:
-    """Sends one channel's deliveries until it is told to stop."""
+class Sends(Protocol):
+    """What sends one channel what it is owed: deliveries, or notices."""
 
-    def __init__(self, sender: Sender, clock: Clock, stopping: threading.Event, broken: Callable[[str], None]) -> None:
+    @property
+    def channel(self) -> Channel:
+        """Where it goes."""
+
+    def send_one(self) -> object | None:
+        """Sends what is due first; None when nothing is due."""
+
+    def next_due(self) -> datetime | None:
+        """Returns when the next is due; None while nothing is owed."""
+
+
+class Lane:
+    """Sends what one channel is owed until it is told to stop."""
+
+    def __init__(self, sender: Sends, clock: Clock, stopping: threading.Event, broken: Callable[[str], None]) -> None:
         self.name = sender.channel.name
         self._sender = sender
         self._clock = clock

@@ -1,21 +1,23 @@
 """Everything that a person wrote, read and looked through as one: configuration, rules, channels' addresses.
 
 Nothing here touches the network. Whoever starts or checks anything goes through this door, so that what `check`
-accepts is what `run` takes.
+accepts is what `run` takes. The sweeps that nobody wrote are planned here, from the rules.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from notifier.channels.channel import ChannelError, open_channel
 from notifier.config.rulebook import load_rulebook
-from notifier.config.settings import Outline, Settings, load_settings, read_outline
+from notifier.config.settings import DEFAULT_SWEEPS, Outline, Settings, Source, load_settings, read_outline
+from notifier.core.pushdown import PlannedSweep, own_sweeps, plan_sweeps
 from notifier.core.rule import Rule
 from notifier.errors import ConfigError, Problem
 
 
 def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, tuple[Rule, ...]]:
-    """Returns the settings and the rules.
+    """Returns the settings, with the sweeps that the rules ask for, and the rules.
 
     Raises:
         ConfigError: with everything that is wrong in any of the files.
@@ -28,7 +30,34 @@ def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, t
     problems = [*_channel_problems(settings), *problems]
     if problems:
         raise ConfigError(_sorted(problems))
-    return settings, rules
+    return _with_sweeps(settings, rules), rules
+
+
+def load_planned(path: Path, environ: Mapping[str, str]) -> Settings:
+    """Returns the settings, with the sweeps that the rules ask for; the rules are read only where that takes them.
+
+    Raises:
+        ConfigError: with everything that is wrong in the files that were read.
+    """
+    settings = load_settings(path, environ)
+    if all(source.own_sweeps for source in settings.sources.values()):
+        return settings
+    return _with_sweeps(settings, load_rulebook(settings))
+
+
+def sweeps_of(source: Source, rules: Sequence[Rule]) -> tuple[PlannedSweep, ...]:
+    """Returns the sweeps of a source, and why they are there: its author's, or those that the rules ask for."""
+    if source.own_sweeps:
+        return own_sweeps(source.name, rules, source.sweeps)
+    return plan_sweeps(source.name, rules, DEFAULT_SWEEPS)
+
+
+def _with_sweeps(settings: Settings, rules: Sequence[Rule]) -> Settings:
+    sources = {
+        name: replace(source, sweeps=tuple(planned.sweep for planned in sweeps_of(source, rules)))
+        for name, source in settings.sources.items()
+    }
+    return replace(settings, sources=sources)
 
 
 def _sorted(problems: Sequence[Problem]) -> list[Problem]:

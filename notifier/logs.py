@@ -22,8 +22,14 @@ _QUIET = {
 }
 
 
-def configure_logs(log_format: LogFormat, level: str) -> None:
-    """Sends everything that is logged to standard error in one format; `auto` is text on a terminal, else JSON."""
+def configure_logs(log_format: LogFormat, level: str, progress: str = "notset") -> None:
+    """Sends everything that is logged to standard error in one format; `auto` is text on a terminal, else JSON.
+
+    Args:
+        log_format: how the lines look.
+        level: the least important ones.
+        progress: the same for those that tell how far a reading has come, if it is another level.
+    """
     text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -43,6 +49,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     root.setLevel(level.upper())
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(quiet)
+    logging.getLogger("notifier.progress").setLevel(progress.upper())
     # What fails and is tried again is logged by us, without arguments that may be secret.
     stamina.instrumentation.set_on_retry_hooks([])
     structlog.configure(

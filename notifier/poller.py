@@ -1,107 +1,74 @@
-"""The poll line: a sweep's pages are gathered, `core` decides what they mean, and each slice is committed at once.
+"""The poll line: a sweep is read slice by slice, `core` decides what it means, and each slice is committed at once.
 
-A slice is as many changed records as fit in memory; snapshot, events and deliveries of a slice are one transaction.
-A process that dies between two slices has lost nothing: what it had not committed, the next poll finds again.
+Snapshot, events and deliveries of a slice are one transaction. A process that dies between two slices has lost
+nothing: what it had not committed, the next poll finds again. The deliveries are held until the sweep has come to its
+end and the brake has judged all of it.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from notifier.clock import Clock
-from notifier.core.absence import Brake, batches, doubt
-from notifier.core.plan import Observation, Plan, make_plan
+from notifier.core.brake import Decision, holds, judge
+from notifier.core.delivery import State
+from notifier.core.manner import PLAIN, Manner
+from notifier.core.plan import Known, Observation, Plan, make_plan
 from notifier.core.rule import Rule
-from notifier.core.sweep import Filters, Look, Span, Sweep, SweepOutcome, SweepRun, passes
-from notifier.engage.client import EngageClient, PageLook
-from notifier.engage.payload import RecordRejected, digest_of, id_of, read_appointment
+from notifier.core.stray import Fate
+from notifier.core.sweep import Sweep, SweepOutcome, SweepRun, Window
+from notifier.engage.answer import QueryRefused
+from notifier.engage.client import EngageClient
+from notifier.engage.remembered import PageMemory
 from notifier.errors import SourceRefused, SourceUnavailable
-from notifier.store import snapshot
+from notifier.reading import Reader, Reading, Watch
+from notifier.run import Run
+from notifier.store import census, hold, snapshot
 from notifier.store.database import Store, Transaction
 
 log = structlog.get_logger(__name__)
 
-SLICE_ROWS = 5000
-"""Changed records that are held in memory and committed together."""
-
-PASSES = 3
-"""How often a list is read whose rows slip while they are read."""
-
-SPAN_MARGIN = timedelta(hours=12)
-"""Asked for beyond both ends of a span: the API does not say whether its dates mean starts, ends or overlaps."""
-
-_ANYWHERE = Span(None, None)
-
-BRAKE = Brake()
-"""How much may be missing from a reading before it is doubted."""
-
 REFUSED_PAUSE = timedelta(minutes=15)
 """How long a source is left alone that refused us: a revoked scope does not come back within a minute."""
 
-TOLD_LIMIT = 10_000
-"""Oddities remembered as told; beyond it all may be told once more, but memory does not grow for ever."""
+STRAYS = Sweep(name="strays", every=timedelta(hours=1), filters={})
+"""What events are found by that come from an enquiry about appointments in no sweep."""
 
-
-@dataclass
-class _Tally:
-    """What one run of a sweep has seen so far."""
-
-    #: Of its requests: the shorter the beat of the sweep, the sooner its turn.
-    urgency: float = 0.0
-    pages: int = 0
-    changed: int = 0
-    events: int = 0
-    baseline: int = 0
-    rejected: int = 0
-    #: What the list said to hold, in the first and in the last answer of a pass.
-    first_total: int = 0
-    total: int = 0
-    ids: set[str] = field(default_factory=set)
-    #: Records without an id, in this pass over the list; they count towards the total all the same.
-    nameless: int = 0
-    served_at: datetime | None = None
-    watermark: datetime | None = None
-    lag: timedelta | None = None
-    channels: set[str] = field(default_factory=set)
-
-    @property
-    def complete(self) -> bool:
-        """Whether as many distinct appointments came as the list says it holds, at its first page and its last."""
-        return len(self.ids) + self.nameless >= self.total == self.first_total
-
-    def add_plan(self, plan: Plan, now: datetime) -> None:
-        """Counts what a committed slice held."""
-        self.changed += len(plan.rows)
-        self.events += len(plan.recorded)
-        self.baseline += len(plan.baseline)
-        self.channels.update(delivery.channel for delivery in plan.deliveries)
-        newest = [row.appointment.updated_at for row in plan.rows]
-        self.watermark = max([*newest, *([self.watermark] if self.watermark else [])], default=None)
-        lags = [now - entry.event.occurred_at for entry in plan.recorded]
-        self.lag = max([*lags, *([self.lag] if self.lag else [])], default=None)
+ASKED_AT_ONCE = 1000
+"""How many of these are asked for in one go."""
 
 
 class Poller:
     """Polls the sweeps of one source; several sweeps may be polled at once, each in a thread of its own."""
 
-    def __init__(self, source: str, client: EngageClient, store: Store, rules: Sequence[Rule], clock: Clock) -> None:
+    def __init__(
+        self,
+        source: str,
+        client: EngageClient,
+        store: Store,
+        rules: Sequence[Rule],
+        clock: Clock,
+        manner: Manner = PLAIN,
+        watch: Watch = lambda _: None,
+    ) -> None:
         self._source = source
         self._client = client
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._key = store.fingerprint_key()
+        self._manner = manner
+        self._reader = Reader(source, client, store, watch)
         with store.reading() as tx:
             client.page_size = min(snapshot.page_size(tx, source) or client.page_size, client.page_size)
-        self._page_size = client.page_size
+            self._reader.contained = snapshot.contained(tx, source)
+        self._learnt = (client.page_size, self._reader.contained)
+        self._memory = PageMemory()
         self._log = log.bind(source=source)
         self._failing: set[str] = set()
-        self._refused_until: datetime | None = None
-        self._refusal = ""
-        self._told: set[str] = set()
+        #: Until when a sweep, or under no name the whole source, is left alone, and what it was refused with.
+        self._refused: dict[str, tuple[datetime, str]] = {}
 
     def poll(self, sweep: Sweep) -> SweepRun:
         """Reads the sweep, commits what changed slice by slice, records how it went, and returns that.
@@ -112,203 +79,248 @@ class Poller:
         Raises:
             StoreError: the store can't be written; nothing of the slice in hand was committed.
         """
-        started_at, tally = self._clock(), _Tally(sweep.every.total_seconds())
-        outcome, error = self._read(sweep, started_at, tally)
-        run = SweepRun(
-            source=self._source,
-            sweep=sweep.name,
-            started_at=started_at,
-            finished_at=self._clock(),
-            outcome=outcome,
-            pages=tally.pages,
-            rows=len(tally.ids),
-            changed=tally.changed,
-            events=tally.events,
-            baseline=tally.baseline,
-            rejected=tally.rejected,
-            watermark=tally.watermark,
-            lag=tally.lag,
-            error=error,
-            channels=frozenset(tally.channels),
-        )
-        self._record(sweep, run, tally)
-        self._tell(run)
-        return run
+        run = self._begin(sweep)
+        outcome, error = self._read(run)
+        done = self._end(run, outcome, error)
+        self._tell(done)
+        return done
 
-    def preview(self, sweep: Sweep, urgency: float | None = None) -> Iterator[Plan]:
+    def tend(self, sweeps: Sequence[Sweep]) -> SweepRun:
+        """Looks after the appointments that lie in none of these sweeps; returns how that went.
+
+        Those that are past are let go in silence; those ahead are asked for by their ids, each once in a while.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        run = self._begin(STRAYS)
+        with self._store.reading() as tx:
+            found = snapshot.strays(tx, self._source, sweeps, run.reading.started_at, ASKED_AT_ONCE)
+        trouble = self._paused(run) or self._try(run, lambda: self._look_after(run, found))
+        outcome, error = trouble or (SweepOutcome.DOUBTFUL if run.doubt else SweepOutcome.OK, run.doubt)
+        return self._end(run, outcome, error)
+
+    def preview(self, sweep: Sweep, urgency: float | None = None, *, doubting: bool = True) -> Iterator[Plan]:
         """Yields what a poll would commit now, slice by slice, and commits nothing.
 
-        With an urgency of its own it takes its turn behind, or before, the polls.
+        With an urgency of its own it takes its turn behind, or before, the polls. Unless it is doubting, it asks for
+        everything that is missing, however much that is.
 
         Raises:
             SourceError: the source did not give the list.
         """
-        now, tally = self._clock(), _Tally(sweep.every.total_seconds() if urgency is None else urgency)
-        looks, known = self._looks(), self._known_in(sweep, now)
-        for observed in self._gather(sweep, now, tally):
-            with self._store.reading() as tx:
-                plan = self._plan(tx, sweep, observed, looks, now)
-            yield plan
-        absent, _ = self._missing(sweep, known, tally)
-        for observed, gone in self._enquire(absent, tally):
-            with self._store.reading() as tx:
-                plan = self._plan(tx, sweep, observed, looks, now, gone)
-            yield plan
+        run = self._begin(sweep)
+        run.reading.whole, run.reading.memory = True, None
+        run.reading.urgency = run.reading.urgency if urgency is None else urgency
+        run.decision = run.decision if doubting else Decision.RELEASED
+        run.reading.absent_limit = self._absent_limit(run)
+        for observed in self._reader.read(run.reading):
+            yield self._foresee(run, observed)
+        self._judge(run)
+        if run.doubt:
+            self._log.error("poll_doubtful", sweep=sweep.name, why=run.doubt)
+            return
+        for observed, gone in self._reader.enquire(run.reading.absent, run.reading):
+            yield self._foresee(run, observed, gone)
 
-    def _read(self, sweep: Sweep, started_at: datetime, tally: _Tally) -> tuple[SweepOutcome, str]:
-        if self._refused_until is not None and started_at < self._refused_until:
-            return SweepOutcome.REFUSED, self._refusal
+    def _begin(self, sweep: Sweep) -> Run:
+        """Looks up what is known before the reading."""
+        now = self._clock()
+        with self._store.reading() as tx:
+            record = snapshot.sweep(tx, self._source, sweep.name)
+            looks = snapshot.looks(tx, self._source)
+            decision = hold.decision(tx, self._source, sweep.name)
+            learnt = snapshot.slices(tx, self._source, sweep.scope)
+            doubted = hold.doubted_at(tx, self._source, sweep.name)
+            left = list(hold.left(tx, self._source, sweep.name))
+        watermark = record.last.watermark if record and record.last else None
+        reading = Reading(
+            sweep=sweep,
+            started_at=now,
+            window=Window(None if watermark is None else min(watermark, now) - self._manner.overlap, now),
+            whole=self._asks_for_all(record, now),
+            urgency=sweep.every.total_seconds(),
+            learnt=learnt,
+            memory=self._memory.begin(sweep.scope),
+        )
+        began = [look.began_at for look in looks if look.scope == sweep.scope]
+        run = Run(reading, looks, decision, since=(doubted or now) - began[0] if began else None)
+        reading.absent_limit = self._absent_limit(run)
+        for kinds, fields in left:
+            run.tally.count(kinds, fields)
+        return run
+
+    def _asks_for_all(self, record: snapshot.SweepRecord | None, now: datetime) -> bool:
+        """Whether a run reads all of its span, as every run does where the source can't be asked for news alone."""
+        every, complete = self._manner.complete_every, record.complete_at if record else None
+        # A clock that was set back is no reason to wait.
+        return every is None or complete is None or not timedelta(0) <= now - complete < every
+
+    def _absent_limit(self, run: Run) -> int | None:
+        """Returns how many missing ids are worth keeping: all, once a person has decided what they mean."""
+        return None if run.decision else self._manner.brake.most(run.since)
+
+    def _read(self, run: Run) -> tuple[SweepOutcome, str]:
+        if paused := self._paused(run):
+            return paused
+        trouble = self._try(run, lambda: self._commit_changes(run))
+        self._judge(run)
+        trouble = trouble or self._try(run, lambda: self._settle_absences(run))
+        if trouble:
+            return trouble
+        for name in ("", run.sweep.name):
+            self._refused.pop(name, None)
+        if run.doubt:
+            return SweepOutcome.DOUBTFUL, run.doubt
+        if run.reading.course.slipped:
+            return SweepOutcome.INCOMPLETE, run.slipped
+        return SweepOutcome.OK, ""
+
+    def _paused(self, run: Run) -> tuple[SweepOutcome, str] | None:
+        """Returns why the source is left alone for now; None where it is not."""
+        for name in ("", run.sweep.name):
+            until, refusal = self._refused.get(name, (run.reading.started_at, ""))
+            if run.reading.started_at < until:
+                return SweepOutcome.REFUSED, refusal
+        return None
+
+    def _try(self, run: Run, step: Callable[[], None]) -> tuple[SweepOutcome, str] | None:
+        """Takes a step that asks the source; returns what the source's trouble is, None where there was none."""
         try:
-            # Before anything of this reading is stored: what it adds can't be missing from it.
-            looks, known = self._looks(), self._known_in(sweep, started_at)
-            for observed in self._gather(sweep, started_at, tally):
-                self._commit(sweep, observed, looks, tally)
-            absent, doubts = self._missing(sweep, known, tally)
-            for observed, gone in self._enquire(absent, tally):
-                self._commit(sweep, observed, looks, tally, gone)
+            step()
         except SourceRefused as error:
-            self._refused_until, self._refusal = started_at + REFUSED_PAUSE, str(error)
+            # A query that is not understood is that of one sweep; what is wrong with the credentials is so for all.
+            name = run.sweep.name if isinstance(error, QueryRefused) else ""
+            self._refused[name] = (run.reading.started_at + REFUSED_PAUSE, str(error))
             return SweepOutcome.REFUSED, str(error)
         except SourceUnavailable as error:
             return SweepOutcome.UNAVAILABLE, str(error)
-        self._refused_until = None
-        if not tally.complete:
-            return SweepOutcome.INCOMPLETE, f"{len(tally.ids)} of {tally.total} appointments came in {PASSES} passes"
-        return (SweepOutcome.DOUBTFUL, doubts) if doubts else (SweepOutcome.OK, "")
+        return None
 
-    def _missing(self, sweep: Sweep, known: AbstractSet[str], tally: _Tally) -> tuple[AbstractSet[str], str]:
-        """Returns what a complete reading should have brought and did not, or why the reading is not believed."""
-        if not tally.complete:
-            return set(), ""
-        absent = known - tally.ids
-        with self._store.reading() as tx:
-            released = snapshot.is_released(tx, self._source, sweep.name)
-        doubts = "" if released else doubt(known, absent, len(tally.ids), BRAKE)
-        return (set(), doubts) if doubts else (absent, "")
+    def _commit_changes(self, run: Run) -> None:
+        for observed in self._reader.read(run.reading):
+            self._commit(run, observed)
+        run.listed = True
 
-    def _enquire(self, absent: Collection[str], tally: _Tally) -> Iterator[tuple[list[Observation], set[str]]]:
-        """Asks for ids by themselves; yields what is found and differs, and which ids the source does not show."""
-        for batch in batches(absent):
-            answer = _Tally()
-            observed: list[Observation] = []
-            for look in self._client.pages(_ANYWHERE, {"id": batch}, tally.urgency):
-                tally.pages += 1
-                observed += self._changed(look, answer)
-            yield observed, set(batch) - answer.ids
+    def _judge(self, run: Run) -> None:
+        """Lets the brake judge what the list showed."""
+        course, tally = run.reading.course, run.tally
+        known = sum(part.known for part in course.done)
+        if run.sweep.filters:
+            # Of a few that are asked for, many may rightly change within a day: it is a share of all that are around.
+            with self._store.reading() as tx:
+                known = max(known, census.count_within(tx, self._source, run.reading.span))
+        tally.read(known, course.came, run.reading.absent)
+        tally.absent += run.reading.unkept
+        self._weigh(run)
 
-    def _known_in(self, sweep: Sweep, now: datetime) -> set[str]:
-        """Returns the ids that a complete reading of the sweep should bring, going by what we know of them."""
-        others = {name: wanted for name, wanted in sweep.filters.items() if name != "status"}
-        with self._store.reading() as tx:
-            ids = snapshot.ids_within(tx, self._source, sweep.span(now), sweep.filters.get("status", ()))
-            return self._passing(tx, sorted(ids), others) if others else ids
+    def _weigh(self, run: Run) -> None:
+        """Lets the brake say whether the run is doubted, and whether what it found is held."""
+        if run.decision is Decision.RELEASED:
+            return
+        found, brake = run.tally.found(f"{self._source}/{run.sweep.name}", run.since), self._manner.brake
+        if run.decision is Decision.DISCARDED and judge(found, brake):
+            run.forgets, found = True, replace(found, absent=0, missing=())
+        run.doubt, run.held = judge(found, brake), holds(found, brake)
 
-    def _passing(self, tx: Transaction, ids: Sequence[str], filters: Filters) -> set[str]:
-        found: set[str] = set()
-        for begin in range(0, len(ids), SLICE_ROWS):
-            states = snapshot.known(tx, self._source, ids[begin : begin + SLICE_ROWS])
-            found |= {name for name, known in states.items() if passes(known.appointment, filters)}
-        return found
+    def _settle_absences(self, run: Run) -> None:
+        """Finds out what became of the appointments that a whole list did not bring, unless that is doubted."""
+        if run.forgets:
+            self._forget(run.reading.absent)
+        elif not run.doubt:
+            for observed, gone in self._reader.enquire(run.reading.absent, run.reading):
+                self._commit(run, observed, gone)
 
-    def _gather(self, sweep: Sweep, now: datetime, tally: _Tally) -> Iterator[list[Observation]]:
-        """Yields the changed records in slices, reading the list again while rows slipped between its pages."""
-        span = sweep.span(now)
-        for _ in range(PASSES):
-            tally.nameless = tally.rejected = 0
-            held: dict[str, Observation] = {}
-            first = True
-            for look in self._client.pages(_widened(span), sweep.filters, tally.urgency):
-                tally.pages += 1
-                tally.total = look.page.meta.total_count
-                if first:
-                    tally.first_total, first = tally.total, False
-                tally.served_at = tally.served_at or look.served_at or look.asked_at
-                for seen in self._changed(look, tally):
-                    twin = held.get(seen.appointment.id)
-                    if twin is None or seen.appointment.updated_at >= twin.appointment.updated_at:
-                        held[seen.appointment.id] = seen
-                if len(held) >= SLICE_ROWS:
-                    yield list(held.values())
-                    held = {}
-            if held:
-                yield list(held.values())
-            if tally.complete:
-                return
+    def _look_after(self, run: Run, found: Mapping[str, Fate]) -> None:
+        let_go = [name for name, fate in found.items() if fate is Fate.LET_GO]
+        asked = [name for name, fate in found.items() if fate is Fate.ASK]
+        self._forget(let_go)
+        gone: set[str] = set()
+        for observed, missing in self._reader.enquire(asked, run.reading):
+            self._commit(run, observed)
+            gone |= missing
+        run.tally.read(len(asked), len(asked) - len(gone), gone)
+        self._weigh(run)
+        if run.forgets:
+            self._forget(gone)
+        elif not run.doubt:
+            self._commit(run, (), gone)
+        with self._store.writing() as tx:
+            # Those that are doubted are asked for again, until a person has decided.
+            snapshot.mark_asked(tx, self._source, set(asked) - (gone if run.doubt else set()), run.reading.started_at)
+            if not run.doubt:
+                hold.end_decision(tx, self._source, run.sweep.name)
 
-    def _changed(self, look: PageLook, tally: _Tally) -> Iterator[Observation]:
-        """Yields the page's records that are not byte for byte what the snapshot holds."""
-        records = look.page.records
-        ids = [id_of(record) for record in records]
-        with self._store.reading() as tx:
-            digests = snapshot.digests(tx, self._source, [one for one in ids if one is not None])
-        for name, record in zip(ids, records, strict=True):
-            if name is None:
-                tally.nameless += 1
-            else:
-                tally.ids.add(name)
-            digest = digest_of(record, self._key)
-            if name is not None and digests.get(name) == digest:
-                continue
-            observation = self._observe(record, digest, look.asked_at)
-            if observation is None:
-                tally.rejected += 1
-            else:
-                yield observation
+    def _forget(self, names: Collection[str]) -> None:
+        """Takes appointments out of the snapshot in silence."""
+        with self._store.writing() as tx:
+            snapshot.forget(tx, self._source, names)
+        self._memory.wrote(names)
 
-    def _observe(self, record: object, digest: bytes, asked_at: datetime) -> Observation | None:
-        try:
-            reading = read_appointment(record, self._key)
-        except RecordRejected as error:
-            # By digest: the same bad record comes with every poll, and is told once.
-            self._tell_once(f"record {digest.hex()}", "record_rejected", id=id_of(record), why=str(error))
-            return None
-        for unfamiliar in reading.unfamiliar:
-            self._tell_once(unfamiliar, "unfamiliar_value", value=unfamiliar)
-        return Observation(reading.appointment, digest, asked_at)
-
-    def _commit(
-        self,
-        sweep: Sweep,
-        observed: Sequence[Observation],
-        looks: Sequence[Look],
-        tally: _Tally,
-        gone: Collection[str] = (),
-    ) -> None:
+    def _commit(self, run: Run, observed: Sequence[Observation], gone: Collection[str] = ()) -> None:
         """Decides and commits one slice; what is known is read in the same transaction, as other sweeps write too."""
         now = self._clock()
         with self._store.writing() as tx:
-            plan = self._plan(tx, sweep, observed, looks, now, gone)
-            snapshot.apply(tx, plan, now)
-        tally.add_plan(plan, now)
+            plan, known = self._plan(tx, run, observed, now, gone)
+            applied = snapshot.apply(tx, plan, now, born=State.HELD)
+        written = [row.appointment.id for row in plan.rows if row.appointment.id in known]
+        number = self._memory.wrote(written)
+        run.reading.own.update(dict.fromkeys(written, number))
+        run.reading.agreed = run.reading.agreed and len(plan.rows) == len(observed)
+        run.add(plan, now)
+        # What was on record already is no news.
+        run.events -= len(plan.recorded) - applied.events
+
+    def _foresee(self, run: Run, observed: Sequence[Observation], gone: Collection[str] = ()) -> Plan:
+        with self._store.reading() as tx:
+            plan, _ = self._plan(tx, run, observed, run.reading.started_at, gone)
+        run.add(plan, run.reading.started_at)
+        return plan
 
     def _plan(
-        self,
-        tx: Transaction,
-        sweep: Sweep,
-        observed: Sequence[Observation],
-        looks: Sequence[Look],
-        now: datetime,
-        gone: Collection[str] = (),
-    ) -> Plan:
+        self, tx: Transaction, run: Run, observed: Sequence[Observation], now: datetime, gone: Collection[str]
+    ) -> tuple[Plan, Mapping[str, Known]]:
         known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
-        return make_plan(self._source, sweep.name, known, observed, looks, self._rules, now, gone)
+        plan = make_plan(self._source, run.sweep.name, known, observed, run.looks, self._rules, now, gone)
+        return plan, known
 
-    def _looks(self) -> Sequence[Look]:
-        with self._store.reading() as tx:
-            return snapshot.looks(tx, self._source)
-
-    def _record(self, sweep: Sweep, run: SweepRun, tally: _Tally) -> None:
+    def _end(self, run: Run, outcome: SweepOutcome, error: str) -> SweepRun:
+        """Lets go out what the run made, or holds it; records how it went."""
         with self._store.writing() as tx:
-            if self._client.page_size != self._page_size:
-                self._page_size = self._client.page_size
-                snapshot.put_page_size(tx, self._source, self._page_size)
-            snapshot.record_sweep(tx, self._source, sweep.name, run)
-            if run.outcome is SweepOutcome.OK:
-                snapshot.end_release(tx, self._source, sweep.name)
-            first = sweep.scope not in {look.scope for look in snapshot.looks(tx, self._source)}
-            # A first look counts even where rows slipped: without any, everything would be baseline for ever.
-            if run.outcome is SweepOutcome.OK or (run.outcome is SweepOutcome.INCOMPLETE and first):
-                snapshot.put_look(tx, self._source, _look(sweep, run.started_at, tally.served_at))
+            now, name = self._clock(), run.sweep.name
+            if not run.held:
+                hold.settle(tx, self._source, name, now)
+            if run.doubt:
+                hold.trip(tx, self._source, name, now)
+            done = run.done(self._source, outcome, error, now, hold.held(tx, self._source, name))
+            snapshot.record_sweep(tx, self._source, name, done)
+            self._learn(tx)
+            if run.listed and run.reading.whole:
+                self._remember(tx, run, outcome)
+        if run.listed and run.reading.memory:
+            run.reading.memory.end()
+        return done
+
+    def _learn(self, tx: Transaction) -> None:
+        """Stores what was found out about the source itself."""
+        learnt = (self._client.page_size, self._reader.contained)
+        if learnt != self._learnt:
+            self._learnt = learnt
+            snapshot.put_page_size(tx, self._source, self._client.page_size)
+            if self._reader.contained is not None:
+                snapshot.put_contained(tx, self._source, contained=self._reader.contained)
+
+    def _remember(self, tx: Transaction, run: Run, outcome: SweepOutcome) -> None:
+        """Stores what a run that came to the end of its list is for the next ones."""
+        sweep, reading = run.sweep, run.reading
+        snapshot.put_slices(tx, self._source, sweep.scope, [part.piece for part in reading.course.done])
+        if outcome is SweepOutcome.OK:
+            hold.end_decision(tx, self._source, sweep.name)
+        first = sweep.scope not in {look.scope for look in snapshot.looks(tx, self._source)}
+        believed = not (run.doubt and (reading.absent or reading.unkept))
+        # A first look counts even where rows slipped: without any, everything would be baseline for ever.
+        if believed and (first or not reading.course.slipped):
+            snapshot.put_look(tx, self._source, run.look)
 
     def _tell(self, run: SweepRun) -> None:
         """Logs the edges: when a sweep begins to fail and when it works again, not every round."""
@@ -323,27 +335,3 @@ class Poller:
         elif fine:
             level = told.info if run.events or run.baseline else told.debug
             level("polled", baseline=run.baseline, rejected=run.rejected)
-
-    def _tell_once(self, what: str, action: str, **details: object) -> None:
-        if what not in self._told:
-            if len(self._told) >= TOLD_LIMIT:
-                self._told.clear()
-            self._told.add(what)
-            self._log.warning(action, **details)
-
-
-def _widened(span: Span) -> Span:
-    return Span(
-        None if span.start is None else span.start - SPAN_MARGIN,
-        None if span.end is None else span.end + SPAN_MARGIN,
-    )
-
-
-def _look(sweep: Sweep, started_at: datetime, served_at: datetime | None) -> Look:
-    return Look(
-        scope=sweep.scope,
-        began_at=served_at or started_at,
-        span=sweep.span(started_at),
-        end_offset=sweep.end,
-        filters=sweep.filters,
-    )

@@ -1,7 +1,8 @@
 """A made-up event, to try a channel with: nobody's appointment, and it says so."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec import structs
 
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
@@ -34,7 +35,7 @@ def sample_event(event_id: str, source: str, now: datetime) -> Event:
         employee="34",
         customer="56",
     )
-    after = replace(before, status="CANCELLED", updated_at=now, updated_by="56", updated_by_type="CUSTOMER")
+    after = structs.replace(before, status="CANCELLED", updated_at=now, updated_by="56", updated_by_type="CUSTOMER")
     return Event(
         id=event_id,
         source=source,

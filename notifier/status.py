@@ -1,16 +1,16 @@
 """How the daemon of one store is doing, read from the store and the lock beside it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from notifier.budgets import load_of
 from notifier.config.settings import Settings
+from notifier.core.diagnosis import OVERDUE_BEATS, OVERDUE_GRACE
+from notifier.core.load import SweepLoad
 from notifier.core.sweep import ANSWERED
-from notifier.store import outbox, snapshot
+from notifier.status_view import Status, SweepStatus, troubles_of, troubles_of_route
+from notifier.store import hold, notices, outbox, snapshot
 from notifier.store.database import Store
-from notifier.views import Status, SweepStatus, troubles_of
-
-LATE_BEATS = 3
-LATE_GRACE = timedelta(minutes=1)
-"""A sweep is late when it has not succeeded for this many beats and a little more."""
+from notifier.store.snapshot import SweepRecord
 
 
 def read_status(settings: Settings, store: Store, now: datetime) -> Status:
@@ -19,24 +19,44 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
     with store.reading() as tx:
         records = {(record.source, record.name): record for record in snapshot.sweeps(tx)}
         deliveries = outbox.counts(tx)
+        held = {f"{source}/{sweep}": hold.held(tx, source, sweep) for source, sweep in hold.braked(tx)}
         appointments = sum(snapshot.count(tx, source) for source in settings.sources)
-    sweeps: list[SweepStatus] = []
-    for source, configured in settings.sources.items():
-        for sweep in configured.sweeps:
-            record = records.get((source, sweep.name))
-            good = record.last_good_at if record else None
-            sweeps.append(
-                SweepStatus(
-                    source=source,
-                    sweep=sweep.name,
-                    every=sweep.every,
-                    last=record.last if record else None,
-                    last_good_at=good,
-                    failing_since=record.failing_since if record else None,
-                    skipped=record.skipped if record else 0,
-                    late=good is not None and now - good > LATE_BEATS * sweep.every + LATE_GRACE,
-                )
-            )
-    troubles = troubles_of(sweeps, deliveries, settings.channels, running=running)
-    answering = all(not one.late and (one.last is None or one.last.outcome in ANSWERED) for one in sweeps)
-    return Status(running, appointments, tuple(sweeps), deliveries, troubles, running and answering)
+        reported, noticed = tuple(notices.troubles(tx).values()), notices.counts(tx, now)
+    load = load_of(settings, records.values())
+    sweeps = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
+    return Status(
+        running=running,
+        appointments=appointments,
+        sweeps=sweeps,
+        addresses=load.addresses,
+        deliveries=deliveries,
+        reported=reported,
+        notices=noticed,
+        troubles=(
+            *troubles_of(sweeps, load, held, deliveries, settings.channels, running=running),
+            *troubles_of_route(noticed),
+        ),
+        healthy=running
+        and all(_answers(one) and not one.overdue for one in sweeps)
+        and not any(one.broken for one in noticed.values()),
+    )
+
+
+def _sweep(load: SweepLoad, record: SweepRecord | None, now: datetime) -> SweepStatus:
+    good = record.last_good_at if record else None
+    return SweepStatus(
+        source=load.source,
+        sweep=load.sweep,
+        every=load.every,
+        last=record.last if record else None,
+        last_good_at=good,
+        complete_at=record.complete_at if record else None,
+        failing_since=record.failing_since if record else None,
+        skipped=record.skipped if record else 0,
+        overdue=good is not None and now - good > OVERDUE_BEATS * load.every + OVERDUE_GRACE,
+        load=load,
+    )
+
+
+def _answers(one: SweepStatus) -> bool:
+    return one.last is None or one.last.outcome in ANSWERED

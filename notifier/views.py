@@ -1,20 +1,21 @@
 """What the commands print: plain text that fits 80 columns, or one JSON document. Nothing here reads or writes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from textwrap import fill
 from zoneinfo import ZoneInfo
 
 import orjson
+from msgspec import structs
 
+from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange
-from notifier.core.delivery import State
-from notifier.core.duration import say_duration, write_duration
+from notifier.core.delivery import Reason, State
+from notifier.core.duration import say_brief
 from notifier.core.event import Event
 from notifier.core.facts import headline, say_span
-from notifier.core.rule import STOPPED, UNKNOWN, Verdict
-from notifier.core.sweep import SweepOutcome, SweepRun
+from notifier.core.rule import STOPPED, TOO_LATE, UNKNOWN, Verdict
 from notifier.drift import Difference
 from notifier.preview import Draft, Preview
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
@@ -35,36 +36,6 @@ class Story:
     deliveries: tuple[tuple[DeliveryRecord, tuple[AttemptRecord, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SweepStatus:
-    """One configured sweep, and what its runs came to."""
-
-    source: str
-    sweep: str
-    every: timedelta
-    #: None before the first run.
-    last: SweepRun | None
-    last_good_at: datetime | None
-    failing_since: datetime | None
-    skipped: int
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How the daemon of one store is doing."""
-
-    running: bool
-    appointments: int
-    sweeps: tuple[SweepStatus, ...]
-    #: Channel to state to number of deliveries.
-    deliveries: Mapping[str, Mapping[State, int]]
-    #: What is wrong, for the operator; empty when all is well.
-    troubles: tuple[str, ...]
-    #: Whether the daemon runs and its sources answer; dead letters wait for a person and do not make it ill.
-    healthy: bool
-
-
 def as_json(value: object) -> str:
     """Returns one indented JSON document; times are ISO 8601, durations seconds."""
     option = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
@@ -83,6 +54,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], cut: Collection
     )
 
 
+def wrap(line: str, indent: str = "") -> str:
+    """Returns the line as several that fit; a single word that does not, like an address, stays whole."""
+    wrapped = fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return wrapped or line.rstrip()
+
+
 def say_time_of(moment: datetime | None, zone: ZoneInfo) -> str:
     """Returns a local time to the second, as logs have it; a dash for none."""
     return "-" if moment is None else f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
@@ -94,10 +71,8 @@ def say_minute(moment: datetime | None, zone: ZoneInfo) -> str:
 
 
 def say_lag(lag: timedelta | None) -> str:
-    """Returns how long something took to be noticed, in seconds while they are few; a dash for unknown."""
-    if lag is None:
-        return "-"
-    return say_duration(lag) if lag >= timedelta(minutes=2) else f"{max(lag.total_seconds(), 0):.0f} s"
+    """Returns how long something took to be noticed; a dash for unknown."""
+    return "-" if lag is None else say_brief(lag)
 
 
 def show_events(records: Sequence[EventRecord], zone: ZoneInfo) -> str:
@@ -110,11 +85,20 @@ def show_events(records: Sequence[EventRecord], zone: ZoneInfo) -> str:
             record.event.id[:SHORT_ID],
             record.event.after.id,
             headline(record.event),
-            ", ".join(verdict.rule for verdict in record.verdicts if verdict.matched) or "-",
+            ", ".join(_concerned(record.verdicts)) or "-",
         )
         for record in records
     )
     return table(("SEEN", "EVENT", "APPOINTMENT", "WHAT", "RULES"), rows, cut=("APPOINTMENT", "WHAT", "RULES"))
+
+
+def _concerned(verdicts: Iterable[Verdict]) -> Iterator[str]:
+    """Yields the rules that an event met, with those that would have told it had it been noticed sooner."""
+    for verdict in verdicts:
+        if verdict.matched:
+            yield verdict.rule
+        elif verdict.key == TOO_LATE:
+            yield f"{verdict.rule} (too late)"
 
 
 def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
@@ -146,33 +130,6 @@ def show_drift(drift: Sequence[Difference]) -> str:
     return f"{table(('SWEEP', 'APPOINTMENT', 'A POLL WOULD SEE'), rows)}\n\n{counted}"
 
 
-def show_status(status: Status, zone: ZoneInfo) -> str:
-    """Returns the state of sweeps and outbox, and what is wrong."""
-    running = "running" if status.running else "not running"
-    parts = [f"The daemon is {running}; {status.appointments} appointments in the snapshot."]
-    sweeps = (
-        (
-            f"{one.source}/{one.sweep}",
-            write_duration(one.every),
-            one.last.outcome.value if one.last else "never ran",
-            say_minute(one.last_good_at, zone),
-            str(one.last.rows) if one.last else "-",
-            str(one.last.events) if one.last else "-",
-            say_lag(one.last.lag if one.last else None),
-        )
-        for one in status.sweeps
-    )
-    parts.append(table(("SWEEP", "EVERY", "LAST RUN", "LAST GOOD", "ROWS", "EVENTS", "LAG"), sweeps, cut=("SWEEP",)))
-    if status.deliveries:
-        counts = (
-            (channel, *(str(states.get(state, 0)) for state in State)) for channel, states in status.deliveries.items()
-        )
-        parts.append(table(("CHANNEL", *(state.value.upper() for state in State)), counts, cut=("CHANNEL",)))
-    troubles = "\n".join(_wrap(f"! {trouble}", "  ") for trouble in status.troubles)
-    parts.append(troubles or "All is well.")
-    return "\n\n".join(parts)
-
-
 def show_story(story: Story, zone: ZoneInfo) -> str:
     """Returns why an event was told to whom, or to nobody: every rule's verdict, every attempt."""
     return "\n\n".join(
@@ -196,7 +153,7 @@ def show_event(event: Event, zone: ZoneInfo) -> str:
         f"  kinds: {', '.join(event.kinds)}",
     ]
     lines += [f"  {change.field}: {_before_after(change, zone)}" for change in event.changes]
-    return "\n".join(_wrap(line, "    ") for line in lines)
+    return "\n".join(wrap(line, "    ") for line in lines)
 
 
 def show_verdicts(verdicts: Sequence[Verdict]) -> str:
@@ -204,7 +161,7 @@ def show_verdicts(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return "Rules\n  there were none"
     size = min(max(len(verdict.rule) for verdict in verdicts), WIDEST_NAMES)
-    lines = (_wrap(f"  {verdict.rule:<{size}}  {_why(verdict)}", " " * (size + 4)) for verdict in verdicts)
+    lines = (wrap(f"  {verdict.rule:<{size}}  {_why(verdict)}", " " * (size + 4)) for verdict in verdicts)
     return "\n".join(["Rules", *lines])
 
 
@@ -215,7 +172,7 @@ def show_preview(preview: Preview, zone: ZoneInfo) -> str:
         f"A poll now would store {preview.baseline} appointments in silence at first sight, "
         f"record {len(preview.foreseen)} events and send {messages} messages. Nothing was committed."
     )
-    parts = [_wrap(summary)]
+    parts = [wrap(summary)]
     for one in preview.foreseen:
         parts += [show_event(one.recorded.event, zone), show_verdicts(one.recorded.verdicts)]
         parts += (_draft(draft) for draft in one.drafts)
@@ -224,10 +181,10 @@ def show_preview(preview: Preview, zone: ZoneInfo) -> str:
 
 def _draft(draft: Draft) -> str:
     if draft.message is None:
-        return _wrap(f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}", "  ")
+        return wrap(f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}", "  ")
     lines = [draft.message.title, *draft.message.body.splitlines()]
-    head = _wrap(f"To {draft.channel}, by {draft.rule}", "  ")
-    return "\n".join([head, *(_wrap(f"  | {line}", "  |   ") for line in lines)])
+    head = wrap(f"To {draft.channel}, by {draft.rule}", "  ")
+    return "\n".join([head, *(wrap(f"  | {line}", "  |   ") for line in lines)])
 
 
 def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
@@ -235,12 +192,23 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
         return ["Deliveries", "  none: no rule matched"]
     lines = ["Deliveries"]
     for record, attempts in story.deliveries:
-        due = f", due {say_time_of(record.delivery.due_at, zone)}" if record.state is State.PENDING else ""
-        lines.append(
-            _wrap(f"  {record.delivery.channel}, by {record.delivery.rule}: {record.state.value}{due}", "    ")
-        )
-        lines += (_wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
+        standing = _standing(record, story.record.event, zone)
+        lines.append(wrap(f"  {record.delivery.channel}, by {record.delivery.rule}: {standing}", "    "))
+        lines += (wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
     return lines
+
+
+def _standing(record: DeliveryRecord, event: Event, zone: ZoneInfo) -> str:
+    if record.state is State.PENDING:
+        return f"pending, due {say_time_of(record.delivery.due_at, zone)}"
+    if record.state is State.DISCARDED:
+        return f"discarded {say_time_of(record.settled_at, zone)}, after the brake had held it"
+    if record.state is not State.HELD:
+        return record.state.value
+    if record.reason is not Reason.BRAKE:
+        return "held until its poll has ended"
+    name = f"{event.source}/{event.sweep}"
+    return f"held by the brake; notifier release {name} sends it, notifier discard {name} drops it"
 
 
 def _attempt(attempt: AttemptRecord, zone: ZoneInfo) -> str:
@@ -276,47 +244,15 @@ def _shown(value: object, zone: ZoneInfo) -> str:
     return say_time_of(value, zone) if isinstance(value, datetime) else str(value)
 
 
-def _way_out(name: str, outcome: SweepOutcome) -> str:
-    return f"; if that is right: notifier release {name}" if outcome is SweepOutcome.DOUBTFUL else ""
-
-
 def _fit(cell: str, size: int) -> str:
     return cell.ljust(size) if len(cell) <= size else cell[: max(size - 1, 0)] + "…"
-
-
-def _wrap(line: str, indent: str = "") -> str:
-    """Returns the line as several that fit; a single word that does not, like an address, stays whole."""
-    wrapped = fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    return wrapped or line.rstrip()
 
 
 def _json_default(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, Appointment):
+        return structs.asdict(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     raise TypeError
-
-
-def troubles_of(
-    sweeps: Iterable[SweepStatus],
-    deliveries: Mapping[str, Mapping[State, int]],
-    channels: Iterable[str],
-    *,
-    running: bool,
-) -> tuple[str, ...]:
-    """Returns what an operator should know of, in whole sentences."""
-    found = [] if running else ["The daemon is not running."]
-    for one in sweeps:
-        name = f"{one.source}/{one.sweep}"
-        if one.last is not None and one.last.outcome is not SweepOutcome.OK:
-            found.append(f"{name} is {one.last.outcome.value}: {one.last.error}{_way_out(name, one.last.outcome)}")
-        elif one.late:
-            found.append(f"{name} is late: it should run every {write_duration(one.every)}.")
-    configured = set(channels)
-    for channel, states in deliveries.items():
-        if states.get(State.DEAD):
-            found.append(f"{channel} has {states[State.DEAD]} dead letters; see: notifier deliveries --state dead")
-        if channel not in configured and states.get(State.PENDING):
-            found.append(f"{states[State.PENDING]} deliveries wait for {channel}, which is not configured.")
-    return tuple(found)

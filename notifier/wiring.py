@@ -1,11 +1,12 @@
 """Builds clients and channels from the settings; nothing here talks to anybody yet."""
 
 import threading
-from urllib.parse import urlsplit
+from collections.abc import Collection
 
 from notifier.channels.channel import Channel, open_channel
 from notifier.clock import Clock
 from notifier.config.settings import Settings, Source
+from notifier.core.manner import Manner
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient, post_form
 from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
@@ -14,19 +15,17 @@ from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
 def open_clients(settings: Settings, clock: Clock, stopping: threading.Event) -> dict[str, EngageClient]:
     """Returns a client for each source; sources at one address share its budget, the smallest of theirs."""
     budgets: dict[str, Budget] = {}
-    for address in {_address(source) for source in settings.sources.values()}:
-        limits = [source.limits for source in settings.sources.values() if _address(source) == address]
-        budgets[address] = Budget(
-            min(limit.requests_per_minute for limit in limits), min(limit.concurrency for limit in limits), stopping
-        )
+    for address in {source.address for source in settings.sources.values()}:
+        limits = settings.limits_at(address)
+        budgets[address] = Budget(limits.requests_per_minute, limits.concurrency, stopping)
     return {
-        name: EngageClient(_endpoint(source), _token(source), budgets[_address(source)], clock, stopping)
+        name: EngageClient(_endpoint(source), _token(source), budgets[source.address], clock, stopping)
         for name, source in settings.sources.items()
     }
 
 
-def open_channels(settings: Settings) -> dict[str, Channel]:
-    """Returns every configured channel, ready to send.
+def open_channels(settings: Settings, names: Collection[str] | None = None) -> dict[str, Channel]:
+    """Returns every configured channel, or those with these names, ready to send.
 
     Raises:
         ChannelError: an address that Apprise does not take.
@@ -38,12 +37,14 @@ def open_channels(settings: Settings) -> dict[str, Channel]:
             channel.signing_secret.get_secret_value() if channel.signing_secret else None,
         )
         for name, channel in settings.channels.items()
+        if names is None or name in names
     }
 
 
-def _address(source: Source) -> str:
-    """Returns what the vendor's limits are counted by on our side: the host that is asked."""
-    return urlsplit(source.base_url).netloc.lower()
+def manner_of(source: Source) -> Manner:
+    """Returns how a source is polled."""
+    complete_every = source.complete_every if source.updated_since else None
+    return Manner(brake=source.brake, overlap=source.overlap, complete_every=complete_every)
 
 
 def _endpoint(source: Source) -> Endpoint:
@@ -54,6 +55,7 @@ def _endpoint(source: Source) -> Endpoint:
         timeout=source.timeout,
         deadline=source.deadline,
         page_size=source.page_size,
+        updated_since=source.updated_since,
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import structs
+
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind, compare, kinds_of
 from notifier.core.event import Event, event_id
@@ -41,7 +43,7 @@ def appointment(**changes: Any) -> Appointment:
         updated_by="301",
         updated_by_type="EMPLOYEE",
     )
-    return replace(usual, **changes)
+    return structs.replace(usual, **changes)
 
 
 def undated(**changes: Any) -> Appointment:
@@ -52,7 +54,7 @@ def undated(**changes: Any) -> Appointment:
 def event(before: Appointment | None = None, **changes: Any) -> Event:
     """Returns the event that these fields of an appointment changed; left out, that it was cancelled."""
     before = before or appointment()
-    return step(before, replace(before, **(changes or {"status": "CANCELLED"})))
+    return step(before, structs.replace(before, **(changes or {"status": "CANCELLED"})))
 
 
 def step(before: Appointment, after: Appointment) -> Event:
@@ -70,6 +72,11 @@ def discovered(after: Appointment) -> Event:
     """Returns the event that an appointment was first seen in a state that it had reached."""
     reached = FieldChange("status", None, after.status)
     return _event((Kind.STATUS_CHANGED, Kind.DISCOVERED), (reached,), None, after)
+
+
+def vanished(last: Appointment) -> Event:
+    """Returns the event that an appointment is no longer there, which was in this state before."""
+    return _event((Kind.VANISHED,), (), last, last)
 
 
 def rule(*requirements: Requirement, **changes: Any) -> Rule:

@@ -24,6 +24,7 @@ from notifier.store.database import Store, open_store
 Clock = Callable[[], datetime]
 
 DATED = Sweep(name="dated", every=timedelta(minutes=1), begin=timedelta(days=-14), end=timedelta(days=90), filters={})
+ALL = Sweep(name="all", every=timedelta(minutes=1), filters={})
 UNDATED = Sweep(name="undated", every=timedelta(minutes=5), filters={"status": ("OUTGOING_INVITE",)})
 
 

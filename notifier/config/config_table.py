@@ -18,12 +18,24 @@ from notifier.core.appointment import MEETING_TYPES, STATUSES
 FARTHEST = timedelta(days=3650)
 """How far from now a sweep may reach; beyond lie only typing errors."""
 
+STRAYS = "strays"
+"""The name that enquiries about appointments in no sweep go by."""
+
 MEMORY = ":memory:"
+
+OWN_PARAMETERS = frozenset({"from", "to", "offset", "limit"})
+"""What the API calls the parameters that every query may have."""
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
         raise wrong_value("must consist of letters, digits, - and _")
+    return value
+
+
+def _free(value: str) -> str:
+    if value == STRAYS:
+        raise wrong_value("is the name of what is found beside all sweeps; choose another")
     return value
 
 
@@ -81,6 +93,14 @@ def _base_url(value: str) -> str:
 def _enterprise(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._~-]+", value):
         raise wrong_value("must be the enterprise's short name, as in the address of the API")
+    return value
+
+
+def _parameter(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9._-]*", value):
+        raise wrong_value("must be the name of a query parameter: letters, digits, -, _ and .")
+    if value in OWN_PARAMETERS:
+        raise wrong_value("must be a parameter of its own; notifier asks by this one for something else")
     return value
 
 
@@ -146,10 +166,17 @@ class LimitsTable(Table):
     concurrency: Annotated[int, Field(ge=1, le=4)] = 2
 
 
+class BrakeTable(Table):
+    """`[sources.NAME.brake]`."""
+
+    share: Annotated[float, Field(ge=0.01, le=1)] = 0.2
+    count: Annotated[int, Field(ge=1)] = 500
+
+
 class SweepTable(Table):
     """`[[sources.NAME.sweeps]]`; all keys but the first four are filters of the API, under the names of our fields."""
 
-    name: Name
+    name: Annotated[Name, AfterValidator(_free)]
     every: Duration
     begin: NearOffset | None = Field(default=None, alias="from")
     end: NearOffset | None = Field(default=None, alias="to")
@@ -185,8 +212,19 @@ class SourceTable(Table):
     timeout: Duration = timedelta(seconds=30)
     deadline: Duration = timedelta(minutes=2)
     page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
+    overlap: Duration = timedelta(minutes=5)
+    updated_since: Annotated[str, AfterValidator(_parameter)] | None = None
+    complete_every: Duration | None = None
     limits: LimitsTable = LimitsTable()
+    brake: BrakeTable = BrakeTable()
     sweeps: Annotated[tuple[SweepTable, ...], BeforeValidator(as_tuple)] = ()
+
+    @field_validator("complete_every")
+    @classmethod
+    def _only_beside_updated_since(cls, every: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        if every is not None and info.data.get("updated_since", "has its own complaint") is None:
+            raise wrong("is for sources with `updated_since` only; without it every reading is complete")
+        return every
 
     @field_validator("token")
     @classmethod
@@ -216,6 +254,13 @@ class ChannelTable(Table):
         return secret
 
 
+class OperatorTable(Table):
+    """`[operator]`."""
+
+    channels: Texts
+    after: Duration = timedelta(minutes=5)
+
+
 class ConfigTable(Table):
     """The whole of `config.toml`."""
 
@@ -224,6 +269,7 @@ class ConfigTable(Table):
     store: StoreTable = StoreTable()
     sources: dict[Name, SourceTable] = Field(default={}, validate_default=True)
     channels: dict[Name, ChannelTable] = Field(default={})
+    operator: OperatorTable | None = None
 
     @field_validator("sources")
     @classmethod

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from notifier.config.condition import ConditionError, compile_condition
 from notifier.config.settings import Outline, Settings
 from notifier.config.table import (
+    Duration,
     Table,
     Text,
     among,
@@ -123,6 +124,7 @@ class RuleTable(Table):
     status_after: Statuses | None = Field(default=None, alias="to")
     where: WhereTable = WhereTable()
     condition: Annotated[str, AfterValidator(_condition)] | None = Field(default=None, alias="if")
+    max_age: Duration | None = None
     channels: Channels
     title: Template | None = None
     body: Template | None = None
@@ -235,3 +237,6 @@ def _requirements(table: RuleTable) -> Iterator[Requirement]:
         yield requirement.lead_time(where.lead_time)
     if table.condition:
         yield requirement.condition(table.condition, compile_condition(table.condition))
+    if table.max_age:
+        # Last of all: whoever reads it knows that everything else held.
+        yield requirement.max_age(table.max_age)

@@ -5,14 +5,25 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from notifier.config.config_table import DEFAULT_RULES, ConfigTable, OAuthTable, SourceTable, StoreTable, SweepTable
+from notifier.config.config_table import (
+    DEFAULT_RULES,
+    ConfigTable,
+    OAuthTable,
+    OperatorTable,
+    SourceTable,
+    StoreTable,
+    SweepTable,
+)
 from notifier.config.reference import expand
+from notifier.config.spelling import choices
 from notifier.config.table import as_tuple, read_table
 from notifier.config.toml_file import Location, TomlFile, read_toml
+from notifier.core.brake import Brake
 from notifier.core.sweep import Sweep
 from notifier.errors import ConfigError, Problem
 
@@ -28,7 +39,13 @@ DEFAULT_SWEEPS = (
         filters={"status": ("OUTGOING_INVITE", "ALTERNATIVE_DATE_REQUESTED")},
     ),
 )
-"""The sweeps of a source that names none: the nearer a start, the sooner its changes matter."""
+"""What a source that names no sweeps is looked at by: the nearer a start, the sooner its changes matter.
+
+The rules say which of them may be read more seldom, and what is asked for beside them (`core/pushdown.py`).
+"""
+
+COMPLETE_EVERY = timedelta(hours=1)
+"""How often a source with `updated_since` is asked for everything all the same, unless it says otherwise."""
 
 FILTERS = tuple(name for name in SweepTable.model_fields if name not in {"name", "every", "begin", "end"})
 """The filters that a sweep may have, under the names of our fields."""
@@ -80,8 +97,23 @@ class Source:
     #: For one request with all its repetitions.
     deadline: timedelta
     page_size: int
+    #: How far back a window of `updatedAt` reaches behind the newest one that was committed.
+    overlap: timedelta
+    #: The query parameter by which a gateway in front of the API filters by `updatedAt`; None where there is none.
+    updated_since: str | None
+    #: With `updated_since`: how often a sweep asks for everything all the same.
+    complete_every: timedelta
     limits: Limits
+    brake: Brake
+    #: As written, or the default ones, until the rules are known: `loading.py` plans them from these.
     sweeps: tuple[Sweep, ...]
+    #: Whether the author wrote them; such sweeps are nobody else's business.
+    own_sweeps: bool = field(compare=False)
+
+    @property
+    def address(self) -> str:
+        """What the vendor's limits are counted by on our side: the host that is asked."""
+        return urlsplit(self.base_url).netloc.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +123,16 @@ class ChannelSettings:
     name: str
     url: SecretStr
     signing_secret: SecretStr | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings:
+    """Who hears of the troubles of notifier itself, and when."""
+
+    #: Names of channels; none where the log is all that tells.
+    channels: tuple[str, ...] = ()
+    #: How long what may pass by itself lasts before it is told, and how long all is well before it is over.
+    after: timedelta = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +148,17 @@ class Settings:
     store: StoreSettings
     sources: Mapping[str, Source]
     channels: Mapping[str, ChannelSettings]
+    operator: OperatorSettings = OperatorSettings()
     #: Tells lines; out of sight, since a careless author's secrets stand in it.
     file: TomlFile = field(repr=False, compare=False)
+
+    def limits_at(self, address: str) -> Limits:
+        """Returns the limits of an address, which its sources share: the smallest of theirs."""
+        limits = [source.limits for source in self.sources.values() if source.address == address]
+        return Limits(
+            requests_per_minute=min(limit.requests_per_minute for limit in limits),
+            concurrency=min(limit.concurrency for limit in limits),
+        )
 
     def problem(self, location: Location, text: str) -> Problem:
         """Returns a complaint on the line of `config.toml` where the location is, as `("channels", "team", "url")`."""
@@ -173,7 +224,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     folder = path.absolute().parent
     expansion = expand(file.data, environ, folder)
     table, problems = read_table(ConfigTable, file, expansion)
-    problems += _twin_sweeps(file)
+    problems += [*_twin_sweeps(file), *_unknown_channels(file, expansion.data)]
     if table is None or problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
     return Settings(
@@ -186,6 +237,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
             name: ChannelSettings(name=name, url=channel.url, signing_secret=channel.signing_secret)
             for name, channel in table.channels.items()
         },
+        operator=_operator(table.operator),
         file=file,
     )
 
@@ -203,6 +255,28 @@ def _twin_sweeps(file: TomlFile) -> list[Problem]:
                 text = f"there is a sweep `{name}` in line {file.line(first[name])} already"
                 problems.append(file.problem(location, text))
     return problems
+
+
+def _unknown_channels(file: TomlFile, data: Mapping[str, object]) -> list[Problem]:
+    """Finds what `[operator]` takes for a channel and is none, whether or not the rest of the file is right."""
+    known = list(_tables(data.get("channels")))
+    named = as_tuple(_tables(data.get("operator")).get("channels", ()))
+    # As its author wrote it: a reference may stand for a secret.
+    written = as_tuple(_tables(file.data.get("operator")).get("channels", ()))
+    if not isinstance(named, tuple) or not isinstance(written, tuple):
+        return []
+    problems: list[Problem] = []
+    for index, (name, shown) in enumerate(zip(named, written, strict=True)):
+        if isinstance(name, str) and name and name not in known:
+            text = f"`channels`: there is no channel `{shown}`" + (choices(name, known) if name == shown else "")
+            problems.append(file.problem(("operator", "channels", index), text))
+    return problems
+
+
+def _operator(table: OperatorTable | None) -> OperatorSettings:
+    if table is None:
+        return OperatorSettings()
+    return OperatorSettings(channels=tuple(dict.fromkeys(table.channels)), after=table.after)
 
 
 def _tables(value: object) -> Mapping[str, object]:
@@ -227,8 +301,13 @@ def _source(name: str, table: SourceTable) -> Source:
         timeout=table.timeout,
         deadline=table.deadline,
         page_size=table.page_size,
+        overlap=table.overlap,
+        updated_since=table.updated_since,
+        complete_every=table.complete_every or COMPLETE_EVERY,
         limits=Limits(requests_per_minute=table.limits.requests_per_minute, concurrency=table.limits.concurrency),
+        brake=Brake(share=table.brake.share, count=table.brake.count),
         sweeps=tuple(_sweep(sweep) for sweep in table.sweeps) or DEFAULT_SWEEPS,
+        own_sweeps=bool(table.sweeps),
     )
 
 

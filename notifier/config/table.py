@@ -132,6 +132,7 @@ _TABLE = "must be a table with keys of its own"
 _TYPES = {
     "string_type": _TEXT,
     "int_type": "must be a whole number",
+    "float_type": "must be a number",
     "bool_type": "must be true or false",
     "tuple_type": _LIST,
     "dict_type": _TABLE,
@@ -141,8 +142,8 @@ _TEXTS = {
     "missing": "is missing",
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than_equal": "must be {le} or less",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than_equal": "must be {le:g} or less",
 }
 _SHOW_VALUE = {"wrong_value", "greater_than_equal", "less_than_equal"}
 _LONGEST_VALUE = 60

@@ -34,7 +34,7 @@ class Result(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an attempt ended as it did; a closed list, so that it can be counted."""
+    """Why an attempt ended as it did, or why there was none; a closed list, so that it can be counted."""
 
     OK = "ok"
     #: The other side could not be reached at all.
@@ -61,6 +61,10 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     #: Every try of the schedule was used.
     EXHAUSTED = "exhausted"
+    #: Its sweep changed suspiciously much; a person has to decide.
+    BRAKE = "brake"
+    #: A person decided that nobody is to hear of what the brake held.
+    DISCARDED = "discarded"
 
 
 @dataclass(frozen=True, slots=True)

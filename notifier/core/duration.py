@@ -48,6 +48,13 @@ def say_duration(duration: timedelta) -> str:
     return " ".join(parts[:2] if not days or hours else parts[:1])
 
 
+def say_brief(duration: timedelta) -> str:
+    """Returns how long something took, in seconds while they are few."""
+    if duration >= timedelta(minutes=2):
+        return say_duration(duration)
+    return f"{max(duration.total_seconds(), 0):.0f} s"
+
+
 def say_lead(lead: timedelta) -> str:
     """Returns a lead time as in `35 min before the start`; a negative one is after it."""
     return f"{say_duration(lead)} {'after' if lead < timedelta(0) else 'before'} the start"

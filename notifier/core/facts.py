@@ -1,9 +1,10 @@
 """What a template may say about an event: names and texts, every time already in the reader's zone."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from msgspec import structs
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS, Appointment
 from notifier.core.change import FieldChange, Kind, kinds_of
@@ -219,7 +220,7 @@ def sample_facts() -> tuple[tuple[str, Mapping[str, object]], ...]:
     """Returns facts to try templates with, and how to say which: all that there can be, and the least."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     least = Appointment(id="1", status="ACCEPTED", updated_at=now)
-    full = replace(
+    full = structs.replace(
         least,
         start=now,
         end=now + timedelta(hours=1),

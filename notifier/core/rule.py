@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from notifier.core.change import Kind
-from notifier.core.duration import parse_duration, say_lead
+from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
 from notifier.core.event import Event
 
 ID_FIELDS = (
@@ -30,6 +30,11 @@ WORD_FIELDS = ("meeting_type", "updated_by_type")
 UNKNOWN = "unknown"
 """How a state that was never seen is shown."""
 
+Bounds = tuple[timedelta | None, timedelta | None]
+"""The least and the most that a duration may be, both included; None leaves that end open."""
+
+ANY_DURATION: Bounds = (None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
@@ -41,6 +46,10 @@ class Requirement:
     wanted: str
     #: Whether an event meets it, and what it saw there, for people.
     check: Callable[[Event], tuple[bool, str]]
+    #: The same for programs, where the key takes a list: an event that meets it has one of these.
+    values: frozenset[str] = frozenset()
+    #: The same for a key that takes durations: an event that meets it lies within; it may still fail.
+    bounds: Bounds = ANY_DURATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +82,9 @@ class Verdict:
 STOPPED = "stop"
 """The key of a verdict on a rule that was not asked, since an earlier one ended the walk."""
 
+TOO_LATE = "max_age"
+"""The key of a verdict on an event that met all the others, and was noticed too late to be told."""
+
 
 def judge(rule: Rule, event: Event) -> Verdict:
     """Returns the rule's verdict on the event: a match, or the first key that failed with what it saw."""
@@ -103,6 +115,7 @@ def on_kinds(kinds: Iterable[Kind]) -> Requirement:
         "on",
         _any_of(kind.value for kind in Kind if kind in wanted),
         lambda event: (not wanted.isdisjoint(event.kinds), ", ".join(event.kinds)),
+        values=frozenset(kind.value for kind in wanted),
     )
 
 
@@ -114,13 +127,17 @@ def from_status(statuses: Iterable[str]) -> Requirement:
         status = UNKNOWN if event.before is None else event.before.status
         return event.before is not None and status in wanted, status
 
-    return Requirement("from", _any_of(wanted), check)
+    return Requirement("from", _any_of(wanted), check, values=frozenset(wanted))
 
 
 def to_status(statuses: Iterable[str]) -> Requirement:
     """The status after is among these."""
     wanted = tuple(statuses)
-    return Requirement("to", _any_of(wanted), lambda event: (event.after.status in wanted, event.after.status))
+
+    def check(event: Event) -> tuple[bool, str]:
+        return event.after.status in wanted, event.after.status
+
+    return Requirement("to", _any_of(wanted), check, values=frozenset(wanted))
 
 
 def field_among(name: str, values: Iterable[str]) -> Requirement:
@@ -131,7 +148,7 @@ def field_among(name: str, values: Iterable[str]) -> Requirement:
         seen = _field_values(event, name)
         return any(value in wanted for value in seen), ", ".join(seen) or "none"
 
-    return Requirement(f"where.{name}", _any_of(wanted), check)
+    return Requirement(f"where.{name}", _any_of(wanted), check, values=frozenset(wanted))
 
 
 def changed_any(names: Iterable[str]) -> Requirement:
@@ -142,7 +159,7 @@ def changed_any(names: Iterable[str]) -> Requirement:
         seen = [change.field for change in event.changes]
         return any(name in wanted for name in seen), ", ".join(seen) or "nothing"
 
-    return Requirement("where.changed", _any_of(wanted), check)
+    return Requirement("where.changed", _any_of(wanted), check, values=frozenset(wanted))
 
 
 _COMPARISON = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?[0-9]+[smhdw])")
@@ -163,20 +180,48 @@ def lead_time(text: str) -> Requirement:
     comparisons = _COMPARISON.findall(text)
     if not comparisons or _COMPARISON.sub("", text).strip():
         raise ValueError(f"{text!r} compares nothing; write it like <24h, >2d or '>0s <24h'")
-    bounds = [(_HOLDS[sign], parse_duration(duration)) for sign, duration in comparisons]
+    bounds = [(sign, parse_duration(duration)) for sign, duration in comparisons]
 
     def check(event: Event) -> tuple[bool, str]:
         lead = event.lead_time
         if lead is None:
             return False, "no start"
-        return all(holds(lead, bound) for holds, bound in bounds), say_lead(lead)
+        return all(_HOLDS[sign](lead, bound) for sign, bound in bounds), say_lead(lead)
 
-    return Requirement("where.lead_time", text, check)
+    return Requirement("where.lead_time", text, check, bounds=_bounds(bounds))
+
+
+def _bounds(comparisons: Iterable[tuple[str, timedelta]]) -> Bounds:
+    """Returns the least and the most that meet all the comparisons."""
+    pairs = tuple(comparisons)
+    least = max((bound for sign, bound in pairs if sign.startswith(">")), default=None)
+    most = min((bound for sign, bound in pairs if sign.startswith("<")), default=None)
+    return least, most
 
 
 def condition(text: str, evaluate: Callable[[Event], tuple[bool, str]]) -> Requirement:
     """The compiled condition of `if` holds; `evaluate` also says what it came to."""
     return Requirement("if", text, evaluate)
+
+
+def max_age(longest: timedelta) -> Requirement:
+    """The change is no older than this when it is noticed; one whose time the source does not tell is never too old."""
+
+    def check(event: Event) -> tuple[bool, str]:
+        age = _age(event)
+        return age is None or age <= longest, "unknown" if age is None else say_duration(age)
+
+    return Requirement(TOO_LATE, write_duration(longest), check)
+
+
+def _age(event: Event) -> timedelta | None:
+    """Returns how long ago the change was when it was noticed; None where its time is not known.
+
+    Nobody tells when an appointment vanished; and an `updatedAt` that did not move on is that of an earlier change.
+    """
+    if Kind.VANISHED in event.kinds or (event.before and event.occurred_at <= event.before.updated_at):
+        return None
+    return max(event.detected_at - event.occurred_at, timedelta(0))
 
 
 def _field_values(event: Event, name: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+import msgspec
 import orjson
 from pydantic import BaseModel, Field, ValidationError
 
@@ -24,17 +26,57 @@ _LIKELY_CAUSES = {
 }
 
 
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record of a page, not read yet; there are too many of them for anything that costs more."""
+
+    #: None where it has none to be known by.
+    id: str | None
+    #: Its JSON, byte for byte. Keeping it keeps its whole page in memory.
+    content: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the list."""
+
+    records: tuple[Record, ...]
+    #: How many appointments the whole list holds.
+    total: int
+    #: How many the source gives at once, as it says.
+    limit: int
+
+
+class _Framed(msgspec.Struct, gc=False):
+    """A body whose records are left as they are: what did not change need not be read."""
+
+    data: list[msgspec.Raw]
+    meta: msgspec.Raw
+
+
+class _Named(msgspec.Struct, gc=False):
+    id: str | int
+
+
+class _Names(msgspec.Struct, gc=False):
+    data: list[_Named]
+
+
 class _Meta(BaseModel):
     offset: int = Field(ge=0)
     limit: int = Field(ge=1)
     total_count: int = Field(ge=0, alias="totalCount")
 
 
-class Page(BaseModel):
-    """One page of the list: its raw records and where it stands in the whole."""
+class _Body(BaseModel):
+    """A body in full, to say what is wrong with it."""
 
-    records: list[object] = Field(alias="data")
+    data: list[object]
     meta: _Meta
+
+
+_read_frame = msgspec.json.Decoder(_Framed).decode
+_read_names = msgspec.json.Decoder(_Names).decode
+_read_name = msgspec.json.Decoder(_Named).decode
 
 
 def page_of(body: bytes) -> Page:
@@ -44,12 +86,49 @@ def page_of(body: bytes) -> Page:
         SourceUnavailable: the body is cut, no JSON, or no list; a gateway's error page with status 200 is one.
     """
     try:
-        return Page.model_validate(orjson.loads(body))
+        framed = _read_frame(body)
+        meta = _Meta.model_validate_json(bytes(framed.meta))
+    except (msgspec.MsgspecError, ValidationError, RecursionError):
+        raise SourceUnavailable(_what_is_wrong(body)) from None
+    records = tuple(map(Record, _ids_in(body, framed), framed.data))
+    return Page(records, meta.total_count, meta.limit)
+
+
+def _what_is_wrong(body: bytes) -> str:
+    try:
+        _Body.model_validate(orjson.loads(body))
     except orjson.JSONDecodeError:
-        raise SourceUnavailable("the answer is no JSON") from None
+        return "the answer is no JSON"
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
-        raise SourceUnavailable(f"the answer is no list of appointments (at {where or 'the top'})") from None
+        return f"the answer is no list of appointments (at {where or 'the top'})"
+    return "the answer is no list of appointments that can be read"
+
+
+def _ids_in(body: bytes, framed: _Framed) -> list[str | None]:
+    """Returns the ids of the records of a body, all at once unless one of them is odd."""
+    try:
+        return [str(one.id) or None for one in _read_names(body).data]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return [_id_of(content) for content in framed.data]
+
+
+def _id_of(content: msgspec.Raw) -> str | None:
+    """Returns the id of a record, or None where it has none to be known by: no text and no whole number."""
+    try:
+        return str(_read_name(content).id) or None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _id_of_odd(bytes(content))
+
+
+def _id_of_odd(content: bytes) -> str | None:
+    """Returns the same for a record that is no object, or whose id comes twice or in bytes that are no text."""
+    try:
+        record = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
+    name = record.get("id") if isinstance(record, dict) else None
+    return str(name) or None if isinstance(name, str | int) and not isinstance(name, bool) else None
 
 
 def check_status(status: int, body: bytes, headers: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ Every request carries a fresh X-Correlation-Id, which every log line about it re
 within a deadline; what will not is raised with its likely cause.
 """
 
+import hashlib
 import threading
 import time
 import uuid
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
@@ -22,8 +23,9 @@ import structlog
 
 from notifier.clock import Clock
 from notifier.core.sweep import Filters, Span
-from notifier.engage.answer import Page, QueryRefused, SourceBusy, check_status, http_date, page_of
+from notifier.engage.answer import QueryRefused, Record, SourceBusy, check_status, http_date, page_of
 from notifier.engage.budget import Budget
+from notifier.engage.remembered import Listed, Recall, nothing
 from notifier.engage.token import TokenSource
 from notifier.errors import SourceRefused, SourceUnavailable, Stopping
 
@@ -36,10 +38,13 @@ _LONGEST_WAIT_SECONDS = 10
 BODY_LIMIT = 32 << 20
 """Bytes of an answer that are taken: a page of 1,000 records has one to five million."""
 
+TOKEN_LIMIT = 1 << 20
+"""Bytes of a token endpoint's answer that are taken: a token has a few thousand."""
+
 PAGE_SIZES = (500, 250, 100, 25)
 """What is tried where a larger page is refused: the API's limit for this list is not documented."""
 
-_PARAMETERS = {
+PARAMETERS = {
     "id": "id[]",
     "external_id": "external-id[]",
     "status": "status[]",
@@ -67,20 +72,42 @@ class Endpoint:
     #: For one page with all its retries.
     deadline: timedelta
     page_size: int
+    #: The parameter of a gateway that filters by `updatedAt`; the API itself has none.
+    updated_since: str | None = None
+    #: Before a request is tried again for the first time.
+    first_wait: timedelta = timedelta(seconds=0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class PageLook:
     """A page, and when it was asked for."""
 
-    page: Page
+    listed: Listed
+    #: None where the page is byte for byte one that was recalled.
+    records: tuple[Record, ...] | None
+    #: Of the page's bytes.
+    digest: bytes
     #: By our clock.
     asked_at: datetime
     #: By the source's clock, where it tells; the source's times are compared with this one.
     served_at: datetime | None
+    #: Whether it begins with the record that the page before ended with: if not, the list slipped in between.
+    seamless: bool = True
 
 
 Query = Sequence[tuple[str, str]]
+
+SEAM = 1
+"""How many records of a page the next one repeats, so that a list that slips is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One list that is asked for: its query, how soon, and what of it came before."""
+
+    query: Query
+    urgency: float
+    recall: Recall
 
 
 class SourceOverflow(SourceUnavailable):
@@ -112,6 +139,8 @@ class EngageClient:
         self._stopping = stopping
         #: How many records are asked for at once; smaller than configured once a larger page was refused.
         self.page_size = endpoint.page_size
+        #: How many of them came at once lately.
+        self.page_rows = endpoint.page_size
         self._http = http_client(endpoint.timeout, budget.concurrency)
         self._url = f"{endpoint.base_url.rstrip('/')}/enterprises/{endpoint.enterprise}/appointments"
         self._fetchers = ThreadPoolExecutor(budget.concurrency, thread_name_prefix="fetch")
@@ -129,60 +158,83 @@ class EngageClient:
         self._http.close()
         self._fetchers.shutdown(wait=False, cancel_futures=True)
 
-    def pages(self, span: Span, filters: Filters, urgency: float = 0.0) -> Iterator[PageLook]:
+    def pages(
+        self,
+        span: Span,
+        filters: Filters,
+        urgency: float = 0.0,
+        *,
+        since: datetime | None = None,
+        recall: Recall = nothing,
+    ) -> Iterator[PageLook]:
         """Yields the pages of a list from first to last, the next ones being fetched meanwhile.
 
-        Ends where the newest `totalCount` says that the list ends, or at an empty page. Of several lists, the pages
-        of the one with the lower urgency come first.
+        Ends where the newest `totalCount` says that the list ends, or at an empty page. Each page begins with the
+        record that the one before ended with, unless the list slipped. Of several lists, the pages of the one with
+        the lower urgency come first.
+
+        Args:
+            span: start times to ask for.
+            filters: what else to ask for, under the names of our fields.
+            urgency: of its requests.
+            since: only what was updated since; for a source with a gateway that can tell.
+            recall: says what a page listed that came before.
 
         Raises:
             SourceUnavailable: a page did not come within its deadline.
             SourceRefused: the API refuses the query or the credentials.
         """
-        query = _query(span, filters)
-        first = self._first(query, urgency)
+        asking = _Asking([*_query(span, filters), *self._since(since)], urgency, recall)
+        first = self._first(asking)
         yield first
-        step = _step(first.page, self.page_size)
-        total, offset = first.page.meta.total_count, step
+        rows = self.page_rows = _rows(first.listed, self.page_size)
+        # Pages of a single record have no room to repeat one.
+        seam = SEAM if rows > SEAM else 0
+        total, offset, last = first.listed.total, rows - seam, first.listed.ids[-1:]
         ahead: deque[Future[PageLook]] = deque()
         try:
-            while ahead or offset < total:
-                while offset < total and len(ahead) < self._budget.concurrency:
-                    ahead.append(self._fetchers.submit(self._fetch, query, offset, urgency))
-                    offset += step
+            while ahead or offset + seam < total:
+                while offset + seam < total and len(ahead) < self._budget.concurrency:
+                    ahead.append(self._fetchers.submit(self._fetch, asking, offset))
+                    offset += rows - seam
                 look = ahead.popleft().result()
-                total = look.page.meta.total_count if look.page.records else 0
-                yield look
+                total = look.listed.total if look.listed.ids else 0
+                yield replace(look, seamless=not seam or look.listed.ids[:1] == last)
+                last = look.listed.ids[-1:]
         finally:
             for future in ahead:
                 future.cancel()
 
-    def _first(self, query: Query, urgency: float) -> PageLook:
+    def _since(self, since: datetime | None) -> Query:
+        name = self._endpoint.updated_since
+        return [(name, _time(since))] if name and since else []
+
+    def _first(self, asking: _Asking) -> PageLook:
         """Returns the first page, and settles on the largest page that the source takes."""
         wanted = self.page_size
         smaller = [size for size in PAGE_SIZES if size < wanted]
         try:
-            return self._fetch(query, 0, urgency)
+            return self._fetch(asking, 0)
         except QueryRefused:
             # It may be the size, or anything else in the query.
             for self.page_size in smaller:
                 with suppress(QueryRefused):
-                    return self._fetch(query, 0, urgency)
+                    return self._fetch(asking, 0)
             self.page_size = wanted
             raise
 
-    def _fetch(self, query: Query, offset: int, urgency: float) -> PageLook:
+    def _fetch(self, asking: _Asking, offset: int) -> PageLook:
         """Returns one page; what may pass is tried again, with growing and jittered waits, until the deadline."""
-        paged = [*query, ("offset", str(offset)), ("limit", str(self.page_size))]
+        paged = [*asking.query, ("offset", str(offset)), ("limit", str(self.page_size))]
         for attempt in stamina.retry_context(
             on=self._again,
             attempts=None,
             timeout=self._endpoint.deadline,
-            wait_initial=0.5,
+            wait_initial=self._endpoint.first_wait,
             wait_max=_LONGEST_WAIT_SECONDS,
         ):
             with attempt:
-                return self._try(paged, attempt.num, urgency)
+                return self._try(replace(asking, query=paged), attempt.num)
         raise AssertionError("a retry context either returns or raises")
 
     def _again(self, error: Exception) -> bool | float:
@@ -196,14 +248,14 @@ class EngageClient:
             return True
         return wait.total_seconds() if wait <= self._endpoint.deadline else False
 
-    def _try(self, query: Query, attempt: int, urgency: float) -> PageLook:
+    def _try(self, asking: _Asking, attempt: int) -> PageLook:
         token = self._token.current()
-        status, look = self._ask(query, token, attempt, urgency)
+        status, look = self._ask(asking, token, attempt)
         if status == _UNAUTHORIZED and (renewed := self._token.renew(token)):
-            status, look = self._ask(query, renewed, attempt, urgency)
+            status, look = self._ask(asking, renewed, attempt)
         return look()
 
-    def _ask(self, query: Query, token: str, attempt: int, urgency: float) -> tuple[int, Callable[[], PageLook]]:
+    def _ask(self, asking: _Asking, token: str, attempt: int) -> tuple[int, Callable[[], PageLook]]:
         """Sends one request; returns its status, and a function that returns the page or raises what it was."""
         correlation = str(uuid.uuid4())
         headers = {
@@ -212,10 +264,10 @@ class EngageClient:
             "Accept-Language": self._endpoint.accept_language,
         }
         told = log.bind(correlation_id=correlation, url=self._url, attempt=attempt)
-        with self._budget.request(urgency):
+        with self._budget.request(asking.urgency):
             asked_at = self._clock()
             try:
-                answer = self._receive(query, headers)
+                answer = self._receive(asking.query, headers)
             except SourceUnavailable as error:
                 told.info("request_failed", error=str(error))
                 error.args = (f"{error} (correlation id {correlation})",)
@@ -227,7 +279,7 @@ class EngageClient:
         def page() -> PageLook:
             try:
                 check_status(answer.status, answer.body, answer.headers)
-                return PageLook(page_of(answer.body), asked_at, http_date(answer.headers.get("Date")))
+                return _look(answer, asking.recall, asked_at)
             except (SourceUnavailable, SourceRefused) as error:
                 told.info("request_refused", status=answer.status, error=str(error))
                 error.args = (f"{error} (correlation id {correlation})",)
@@ -270,25 +322,42 @@ def post_form(url: str, timeout: timedelta) -> Callable[[Mapping[str, str]], tup
     """
 
     def post(form: Mapping[str, str]) -> tuple[int, bytes]:
+        end = time.monotonic() + timeout.total_seconds()
+        body = bytearray()
         try:
-            answer = httpx.post(url, data=dict(form), timeout=timeout.total_seconds(), follow_redirects=False)
+            with httpx.stream("POST", url, data=dict(form), timeout=timeout.total_seconds()) as answer:
+                for chunk in answer.iter_bytes():
+                    body += chunk
+                    if len(body) > TOKEN_LIMIT or time.monotonic() > end:
+                        raise SourceUnavailable("the token URL: the answer is too large, or does not end")
         except httpx.RequestError as error:
             raise SourceUnavailable(f"the token URL: {_say(error)}") from error
-        return answer.status_code, answer.content
+        return answer.status_code, bytes(body)
 
     return post
 
 
-def _step(first: Page, asked: int) -> int:
-    """Returns how many rows a page has: a server may give fewer than were asked for, and say so or not."""
-    came, told = len(first.records), min(first.meta.limit, asked)
-    return came if 0 < came < min(told, first.meta.total_count) else told
+def _look(answer: _Answer, recall: Recall, asked_at: datetime) -> PageLook:
+    """Returns the page in an answer, read only if it can't be recalled."""
+    digest = hashlib.sha256(answer.body).digest()
+    served_at = http_date(answer.headers.get("Date"))
+    if (listed := recall(digest)) is not None:
+        return PageLook(listed, None, digest, asked_at, served_at)
+    page = page_of(answer.body)
+    listed = Listed(tuple(record.id for record in page.records), page.total, page.limit)
+    return PageLook(listed, page.records, digest, asked_at, served_at)
+
+
+def _rows(first: Listed, asked: int) -> int:
+    """Returns how many records a page has: a server may give fewer than were asked for, and say so or not."""
+    came, told = len(first.ids), min(first.limit, asked)
+    return came if 0 < came < min(told, first.total) else told
 
 
 def _query(span: Span, filters: Filters) -> Query:
     dates = [("from", span.start), ("to", span.end)]
     query = [(name, _time(moment)) for name, moment in dates if moment is not None]
-    return query + [(_PARAMETERS[name], value) for name, values in filters.items() for value in values]
+    return query + [(PARAMETERS[name], value) for name, values in filters.items() for value in values]
 
 
 def _time(moment: datetime) -> str:

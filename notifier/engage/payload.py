@@ -6,227 +6,296 @@ rejected, and only that record.
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import lru_cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any, Required, cast
 
+import msgspec
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    with_config,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
 
-from notifier.core.appointment import MEETING_TYPES, STATUSES, Appointment, Fingerprints
+from notifier.core.appointment import MEETING_TYPES, STATUSES, TEXT_FIELDS, Appointment
+
+Content = bytes | msgspec.Raw
+"""The JSON of one record."""
 
 DIGEST_SIZE = 16
 
 _TOO_DEEP = b"too deep"
 
 #: Further out, a moment has no local time in some zones.
-_YEARS = range(2, 9999)
+_EARLIEST, _LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def _as_text(value: object) -> object:
-    """Ids are opaque: a number that stands for one means the same as its text."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+def _text_or_number(shortest: int) -> CoreSchema:
+    """Ids are opaque: a whole number that stands for one means the same as its text."""
+    number = core_schema.no_info_after_validator_function(str, core_schema.int_schema(strict=True))
+    return core_schema.union_schema(
+        [core_schema.str_schema(strict=True, min_length=shortest), number],
+        mode="left_to_right",
+        custom_error_type="text_or_number",
+        custom_error_message="Input should be text or a whole number",
+    )
 
 
-def _written_out(value: object) -> object:
-    """A bare number or a bare day would be read as some moment, too."""
-    if value is not None and not (isinstance(value, str) and "T" in value):
-        raise ValueError("not a date and time with a T between")
-    return value
+# A hundred thousand records come at the first look. So what follows is what pydantic checks without calling Python,
+# wherever it can: typed dictionaries in place of models, under the names that an appointment's fields have.
+
+Word = Annotated[str, Field(min_length=1)]
+Id = Annotated[str, GetPydanticSchema(lambda _source, _handler: _text_or_number(1))]
+ExternalId = Annotated[str, GetPydanticSchema(lambda _source, _handler: _text_or_number(0))]
+Moment = Annotated[str, Strict()]
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        moment = moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("beyond the years 2 to 9998") from None
-    if moment.year not in _YEARS:
-        raise ValueError("beyond the years 2 to 9998")
-    return moment
-
-
-Id = Annotated[str, BeforeValidator(_as_text), Field(min_length=1)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
-
-
-class _Lenient(BaseModel):
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
-
-
-class _Reference(_Lenient):
+class _Object(TypedDict):
     id: Id
 
 
-class _Participant(_Lenient):
-    role: str = "SECONDARY"
-    type: str = "CUSTOMER"
+if TYPE_CHECKING:
+    Reference = str
+else:
+    #: Read as the id of what it refers to.
+    Reference = Annotated[_Object, AfterValidator(itemgetter("id"))]
+
+
+@with_config(ConfigDict(alias_generator=to_camel))
+class _Participant(TypedDict, total=False):
+    role: str
+    type: str
     #: Without one, as for a person who was erased, there is nobody to name; the appointment is still one.
-    participant: _Reference | None = None
-    video_url: str | None = None
-    video_test_url: str | None = None
+    participant: Reference | None
+    video_url: str | None
+    video_test_url: str | None
 
 
-class _Record(_Lenient):
-    id: Id
-    status: Annotated[str, Field(min_length=1)]
-    updated_at: Moment
-    start: Moment | None = None
-    end: Moment | None = None
-    created_at: Moment | None = None
-    external_id: Annotated[str | None, BeforeValidator(_as_text)] = None
-    meeting_type: str | None = None
-    office: _Reference | None = None
-    subject: _Reference | None = None
-    listing: _Reference | None = None
-    lead_segment: _Reference | None = None
-    callback_request: _Reference | None = None
-    meeting_room: _Reference | None = None
-    appointment_participants: tuple[_Participant, ...] | None = None
-    hybrid: bool | None = None
-    trailing_buffer_time: int | None = None
-    created_by: _Reference | None = None
-    created_by_type: str | None = None
-    created_from: str | None = None
-    updated_by: _Reference | None = None
-    updated_by_type: str | None = None
-    updated_from: str | None = None
+@with_config(ConfigDict(alias_generator=to_camel))
+class _Record(TypedDict, total=False):
+    id: Required[Id]
+    status: Required[Word]
+    updated_at: Required[Moment]
+    start: Moment | None
+    end: Moment | None
+    created_at: Moment | None
+    external_id: ExternalId | None
+    meeting_type: str | None
+    office: Reference | None
+    subject: Reference | None
+    listing: Reference | None
+    lead_segment: Reference | None
+    callback_request: Reference | None
+    meeting_room: Reference | None
+    hybrid: bool | None
+    trailing_buffer_time: int | None
+    created_by: Reference | None
+    created_by_type: str | None
+    created_from: str | None
+    updated_by: Reference | None
+    updated_by_type: str | None
+    updated_from: str | None
+    appointment_participants: list[_Participant] | None
     # Personal text, of any shape: it is only ever hashed.
-    answers: Any = None
-    internal_notes: Any = None
-    message_for_customer: Any = None
-    metadata: Any = None
-    location: Any = None
+    answers: Any
+    internal_notes: Any
+    location: Any
+    message_for_customer: Any
+    metadata: Any
 
 
-_KNOWN_KEYS = frozenset(to_camel(name) for name in _Record.model_fields)
+@with_config(ConfigDict(alias_generator=to_camel, extra="forbid"))
+class _FamiliarRecord(_Record):
+    """One that has no field which this version does not know, as nearly all are."""
+
+
+_RECORD: TypeAdapter[dict[str, Any]] = TypeAdapter(cast("type[Any]", _Record))
+_FAMILIAR_RECORD: TypeAdapter[dict[str, Any]] = TypeAdapter(cast("type[Any]", _FamiliarRecord))
+_MOMENTS = ("start", "end", "created_at", "updated_at")
+_PLAIN_TEXTS = tuple(name for name in TEXT_FIELDS if name in _Record.__annotations__)
+_NUMBER_AS_TEXT = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"')
+_NEVER_NULL: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("office", ("office",)),
+    ("subject", ("subject",)),
+    ("meeting_type", ("meeting_type",)),
+    ("answers", ("answers",)),
+    ("appointment_participants", ("employee", "other_employees", "customer", "other_customers", "video_links")),
+)
+"""What the documentation knows to be always there, and the fields of ours that come from it."""
+
+_KNOWN_STATUSES = frozenset(STATUSES)
+_KNOWN_MEETING_TYPES = frozenset({None, *MEETING_TYPES})
 
 
 class RecordRejected(Exception):  # noqa: N818 - the record was rejected; named like the event it is
     """A record cannot be taken for an appointment; the text says why, without its content."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """An appointment, and the words and fields in it that this version does not know."""
 
     appointment: Appointment
     unfamiliar: tuple[str, ...]
+    #: Fields of ours that the record has as null though the documentation knows them to be always there.
+    holes: tuple[str, ...] = ()
 
 
-def id_of(record: object) -> str | None:
-    """Returns the id of a record, or None where it has none to be known by."""
-    value = _as_text(record.get("id")) if isinstance(record, dict) else None
-    return value if isinstance(value, str) and value else None
+def digest_of(content: Content, key: bytes) -> bytes:
+    """Returns a keyed hash of a record's bytes.
+
+    A source that writes the same in other bytes costs a full reading of the record, and no event.
+    """
+    digest = _keyed(key).copy()
+    digest.update(content)
+    return digest.digest()[:DIGEST_SIZE]
 
 
-def digest_of(record: object, key: bytes) -> bytes:
-    """Returns a keyed hash of the whole record, the same for any order of its properties."""
-    content = _canonical(record)
-    if content is _TOO_DEEP and isinstance(record, Mapping):
-        # The rest of the record still tells whether it changed.
-        content = b"".join(name.encode() + _canonical(record[name]) for name in sorted(record))
-    return hashlib.sha256(key + content).digest()[:DIGEST_SIZE]
+@lru_cache(maxsize=8)
+def _keyed(key: bytes) -> "hashlib._Hash":
+    return hashlib.sha256(key)
 
 
-def read_appointment(record: object, key: bytes) -> Reading:
-    """Returns the appointment that a record describes; personal text is hashed with the key on the way.
+def read_appointment(content: Content, key: bytes) -> Reading:
+    """Returns the appointment that a record's JSON describes; personal text is hashed with the key on the way.
 
     Raises:
         RecordRejected: it has no id, no status, no `updatedAt`, or a value that would mislead.
     """
+    values, unknown = _validated(bytes(content))
+    holes = _holes(values)
+    links = _add_people(values)
+    texts = [(name, _canonical(text)) for name in _PLAIN_TEXTS if (text := values.get(name))]
+    if links:
+        texts.append(("video_links", orjson.dumps(links)))
+    values["fingerprints"] = [(name, _fingerprint(name, text, key)) for name, text in texts]
+    appointment = _appointment(values)
+    return Reading(appointment, _unfamiliar(appointment, unknown), holes)
+
+
+def _holes(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns what of ours is missing where a record says null, and not where it leaves something out."""
+    return tuple([ours for name, fields in _NEVER_NULL if values.get(name, name) is None for ours in fields])
+
+
+def _appointment(values: dict[str, Any]) -> Appointment:
+    """Returns the appointment of which these are the fields, among others; the times are still text."""
     try:
-        parsed = _Record.model_validate(record)
+        appointment = msgspec.convert(values, Appointment)
+    except msgspec.ValidationError:
+        pass  # not every way to write a time is known there
+    else:
+        for one in (appointment.start, appointment.end, appointment.created_at, appointment.updated_at):
+            if one is not None and (one.tzinfo is not UTC or not _EARLIEST <= one < _LATEST):
+                break
+        else:
+            return appointment
+    times = {name: _moment(name, text) for name in _MOMENTS if (text := values.get(name)) is not None}
+    return msgspec.convert(values | times, Appointment)
+
+
+def _moment(name: str, text: str) -> datetime:
+    """Returns the time that a text means, in UTC.
+
+    Raises:
+        RecordRejected: it is none. A bare number or a bare day would be read as some moment, too.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise RecordRejected(f"{to_camel(name)}: not a date and time with an offset from UTC")
+    if not _EARLIEST <= moment < _LATEST:
+        raise RecordRejected(f"{to_camel(name)}: beyond the years 2 to 9998")
+    return moment.astimezone(UTC)
+
+
+def _validated(content: bytes) -> tuple[dict[str, Any], Sequence[str]]:
+    """Returns what a record holds under the names of our fields, and the fields that nobody knows."""
+    try:
+        return _FAMILIAR_RECORD.validator.validate_json(content), ()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+    unknown = [str(one["loc"][0]) for one in found if one["type"] == "extra_forbidden"]
+    try:
+        if found[0]["type"] != "json_invalid":
+            return _RECORD.validate_json(content), unknown
+        # It may be nested deeper than that reader goes.
+        return _RECORD.validate_python(orjson.loads(content)), unknown
+    except orjson.JSONDecodeError as error:
+        raise RecordRejected(f"no JSON: {error.msg}") from None
     except ValidationError as error:
         raise RecordRejected(_why(error)) from None
-    assert isinstance(record, Mapping)
-    return Reading(_appointment(parsed, key), _unfamiliar(parsed, record))
 
 
-def _appointment(record: _Record, key: bytes) -> Appointment:
-    people = record.appointment_participants or ()
-    employee, other_employees = _people(people, "EMPLOYEE")
-    customer, other_customers = _people(people, "CUSTOMER")
-    return Appointment(
-        id=record.id,
-        status=record.status,
-        updated_at=record.updated_at,
-        start=record.start,
-        end=record.end,
-        created_at=record.created_at,
-        meeting_type=record.meeting_type,
-        office=_id(record.office),
-        subject=_id(record.subject),
-        employee=employee,
-        customer=customer,
-        other_employees=other_employees,
-        other_customers=other_customers,
-        external_id=record.external_id,
-        listing=_id(record.listing),
-        lead_segment=_id(record.lead_segment),
-        callback_request=_id(record.callback_request),
-        meeting_room=_id(record.meeting_room),
-        hybrid=record.hybrid,
-        trailing_buffer_time=record.trailing_buffer_time,
-        created_by=_id(record.created_by),
-        created_by_type=record.created_by_type,
-        created_from=record.created_from,
-        updated_by=_id(record.updated_by),
-        updated_by_type=record.updated_by_type,
-        updated_from=record.updated_from,
-        fingerprints=_fingerprints(record, key),
-    )
+def _add_people(values: dict[str, Any]) -> list[str]:
+    """Adds to a record's fields who takes part; returns their links. The order of a list of people means nothing."""
+    sides: dict[str, list[tuple[bool, str]]] = {"EMPLOYEE": [], "CUSTOMER": []}
+    links = []
+    for one in values.get("appointment_participants") or ():
+        side, name = sides.get(one.get("type", "CUSTOMER")), one.get("participant")
+        if side is not None and name is not None:
+            side.append((one.get("role") != "PRIMARY", name))
+        if (link := one.get("video_url")) is not None:
+            links.append(link)
+        if (link := one.get("video_test_url")) is not None:
+            links.append(link)
+    values["employee"], values["other_employees"] = _by_role(sides["EMPLOYEE"])
+    values["customer"], values["other_customers"] = _by_role(sides["CUSTOMER"])
+    links.sort()
+    return links
 
 
-def _people(people: tuple[_Participant, ...], wanted: str) -> tuple[str | None, tuple[str, ...]]:
-    """Returns the primary one of a type and, sorted, the others: their order in the list means nothing."""
-    named = [(one.role, one.participant.id) for one in people if one.type == wanted and one.participant]
-    primary = min((name for role, name in named if role == "PRIMARY"), default=None)
-    return primary, tuple(sorted({name for _, name in named} - {primary}))
+def _by_role(side: list[tuple[bool, str]]) -> tuple[str | None, Collection[str]]:
+    """Returns the primary one of a side and, sorted, the others."""
+    if not side:
+        return None, ()
+    secondary, first = min(side)
+    primary = None if secondary else first
+    if len(side) == 1:  # as nearly always
+        return primary, () if primary else (first,)
+    return primary, sorted({name for _, name in side} - {primary})
 
 
-def _fingerprints(record: _Record, key: bytes) -> Fingerprints:
-    links = sorted(
-        link
-        for one in record.appointment_participants or ()
-        for link in (one.video_url, one.video_test_url)
-        if link is not None
-    )
-    texts: dict[str, object] = {
-        "answers": record.answers,
-        "internal_notes": record.internal_notes,
-        "location": record.location,
-        "message_for_customer": record.message_for_customer,
-        "metadata": record.metadata,
-        "video_links": links,
-    }
-    return tuple((name, _fingerprint(name, text, key)) for name, text in texts.items() if text)
-
-
-def _fingerprint(name: str, text: object, key: bytes) -> str:
-    content = name.encode() + b"\0" + _canonical(text)
-    return hashlib.blake2b(content, digest_size=8, key=key).hexdigest()
+def _fingerprint(name: str, text: bytes, key: bytes) -> str:
+    return hashlib.blake2b(name.encode() + b"\0" + text, digest_size=8, key=key).hexdigest()
 
 
 def _canonical(value: object) -> bytes:
-    """Returns the same bytes for any order of properties.
+    """Returns the same bytes for any order of properties, and whether a number is written as one or as a text.
 
     The writer stops at a depth that the reader still takes. What is nested deeper than that, which only somebody out
     for trouble would send, counts as one and the same.
     """
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
         return _TOO_DEEP
+    # Replacing calls Python for each that is found, so most texts are only searched.
+    return _NUMBER_AS_TEXT.sub(rb"\1", written) if _NUMBER_AS_TEXT.search(written) else written
 
 
-def _unfamiliar(parsed: _Record, record: Mapping[str, object]) -> tuple[str, ...]:
-    found = [f"field {name}" for name in record if name not in _KNOWN_KEYS]
-    if parsed.status not in STATUSES:
-        found.append(f"status {parsed.status}")
-    if parsed.meeting_type is not None and parsed.meeting_type not in MEETING_TYPES:
-        found.append(f"meeting type {parsed.meeting_type}")
+def _unfamiliar(appointment: Appointment, unknown: Sequence[str]) -> tuple[str, ...]:
+    status, meeting_type = appointment.status, appointment.meeting_type
+    if status in _KNOWN_STATUSES and meeting_type in _KNOWN_MEETING_TYPES and not unknown:
+        return ()
+    found = [f"field {name}" for name in unknown]
+    if status not in _KNOWN_STATUSES:
+        found.append(f"status {status}")
+    if meeting_type not in _KNOWN_MEETING_TYPES:
+        found.append(f"meeting type {meeting_type}")
     return tuple(found)
 
 
@@ -235,7 +304,3 @@ def _why(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else str(first["msg"])
-
-
-def _id(reference: _Reference | None) -> str | None:
-    return None if reference is None else reference.id

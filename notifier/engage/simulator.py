@@ -2,8 +2,9 @@
 
 `notifier demo`, the tests and the benchmarks poll it over a socket as they would poll Pexip Engage. It answers what is
 documented, refuses what the documentation refuses, and keeps the documented limits. Where the documentation is silent,
-it can be told to behave otherwise (`span`, `order`, `page_cap`, `limits`, `scopes`), to let rows slip while they are
-read (`slip`), and to fail (`faults`, `fail_next`, a script).
+it can be told to behave otherwise (`span`, `edges`, `order`, `page_cap`, `limits`, `scopes`), to stand behind a gateway
+with a parameter of its own (`updated_since`), to let rows slip while they are read (`slip`), and to fail (`faults`,
+`fail_next`, a script).
 
 A request goes this way: the server reads it, `_handle` lets it past the quota, then a queued fault, the script or a
 fault that is drawn may answer it, else `_route` does. What a list holds is decided in `query.select`, in which order it
@@ -30,7 +31,7 @@ from notifier.engage.simulated.grants import READ, Tokens
 from notifier.engage.simulated.listener import Listener
 from notifier.engage.simulated.order import Order, shuffle
 from notifier.engage.simulated.page import Cap, capped, default_limit, write_page
-from notifier.engage.simulated.query import QueryError, Span, Wanted, parse
+from notifier.engage.simulated.query import Dialect, Edges, QueryError, Span, Wanted, parse
 from notifier.engage.simulated.quota import Limits, Quota
 from notifier.engage.simulated.row import Row
 from notifier.engage.simulated.slip import NEVER, Slip, SlipKind, Slips
@@ -82,6 +83,8 @@ class Simulator:
         scopes: Iterable[str] = (READ,),
         limits: Limits | None = None,
         span: Span = "overlap",
+        edges: Edges = "usual",
+        updated_since: str | None = None,
         order: Order = "insertion",
         order_seed: int = 1,
         page_cap: int | None = None,
@@ -99,6 +102,8 @@ class Simulator:
         self.enterprises: dict[str, Enterprise] = {enterprise_name: self.enterprise, **(others or {})}
         self.script = script
         self.span: Span = span
+        self.edges: Edges = edges
+        self.updated_since = updated_since  # a gateway's parameter that filters by `updatedAt`; None: there is none
         self.order: Order = order
         self.order_seed = order_seed
         self.page_cap = page_cap  # rows on a page at most, below the documented thousand
@@ -336,7 +341,7 @@ class Simulator:
 
     def _list(self, request: SeenRequest, enterprise: Enterprise) -> Reply:
         try:
-            query = parse(request.query, self.span, default_limit(self.page_cap))
+            query = parse(request.query, self._dialect())
             given, told = capped(query.limit, self.page_cap, self.cap)
         except QueryError as error:
             return refuse(HTTPStatus.BAD_REQUEST, str(error), error.code)
@@ -345,6 +350,9 @@ class Simulator:
             self._slips.before_page(self.slip, enterprise, found, query.offset, request.at)
             found = self._found(request, enterprise, query.wanted)
         return Reply(body=write_page(found, query.offset, given, told))
+
+    def _dialect(self) -> Dialect:
+        return Dialect(self.span, self.edges, default_limit(self.page_cap), self.updated_since)
 
     def _found(self, request: SeenRequest, enterprise: Enterprise, wanted: Wanted) -> Sequence[Row]:
         if self.order == "unstable":

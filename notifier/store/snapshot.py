@@ -3,28 +3,62 @@
 `apply` is the commit of the poll line: rows, events and deliveries of one plan, all or none.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import orjson
 import sqlalchemy
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, and_, delete, false, func, or_, true, update
 from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlmodel import Session, col, select
 
+from notifier.core.delivery import State
 from notifier.core.plan import Known, Plan, Recorded
-from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun, Window
+from notifier.core.slices import Slice
+from notifier.core.stray import Fate, Stray, fate
+from notifier.core.sweep import Filters, Look, Span, Sweep, SweepOutcome, SweepRun, Window, passes
 from notifier.store import rows
-from notifier.store.tables import AppointmentRow, DeliveryRow, EventRow, LookRow, Row, SettingRow, SweepRow, table_of
-
-# A vanished one that comes back is news, whether or not it is as it was.
-_DIGESTS = (
-    "SELECT id, digest FROM appointment"
-    " WHERE source = ? AND vanished_at IS NULL AND id IN (SELECT value FROM json_each(?))"
+from notifier.store.tables import (
+    AppointmentRow,
+    DeliveryRow,
+    EventRow,
+    LookRow,
+    Row,
+    SettingRow,
+    SlicingRow,
+    SweepRow,
+    table_of,
 )
+
+# Both by the primary key, one id after the other: left to itself, the planner walks through the whole source for each
+# page, since the index of the spans covers the first query. A vanished one that comes back is news, as it was or not.
+_DIGESTS = (
+    "SELECT appointment.id, digest FROM json_each(?) AS wanted"
+    " CROSS JOIN appointment ON source = ? AND appointment.id = wanted.value"
+    " WHERE vanished_at IS NULL"
+)
+_KNOWN = (
+    "SELECT appointment.id, digest, revision, observed_at, vanished_at, state"
+    " FROM json_each(?) AS wanted CROSS JOIN appointment ON source = ? AND appointment.id = wanted.value"
+)
+# The columns are those of `rows.known_rows`. What is stored anew need not be asked for by itself any more.
+_PUT_KNOWN = (
+    "INSERT INTO appointment"
+    " (source, id, digest, revision, observed_at, status, start, updated_at, vanished_at, state)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (source, id) DO UPDATE SET digest = excluded.digest, revision = excluded.revision,"
+    " observed_at = excluded.observed_at, status = excluded.status, start = excluded.start,"
+    " updated_at = excluded.updated_at, vanished_at = excluded.vanished_at, state = excluded.state, asked_at = NULL"
+)
+
+PEOPLE = frozenset({"employee", "customer"})
+"""Filters that are met by whoever takes part, in whatever role."""
+
+NO_FILTERS: Filters = {}
 
 CHUNK = 500
 """How many ids one statement asks for."""
@@ -61,61 +95,111 @@ class Applied:
 def digests(tx: Session, source: str, ids: Iterable[str]) -> dict[str, bytes]:
     """Returns the digest of each of these appointments that the snapshot has."""
     # The hottest query of a poll: one text for any number of ids, and no objects but the result.
-    found = tx.connection().exec_driver_sql(_DIGESTS, (source, orjson.dumps(list(ids)).decode()))
+    found = tx.connection().exec_driver_sql(_DIGESTS, (orjson.dumps(list(ids)).decode(), source))
     return dict(map(tuple, found.fetchall()))
 
 
 def known(tx: Session, source: str, ids: Iterable[str]) -> dict[str, Known]:
     """Returns what the snapshot holds of each of these appointments."""
-    found: dict[str, Known] = {}
-    for chunk in _chunks(ids):
-        # SQLModel's own has no types for five columns.
-        query = sqlalchemy.select(
-            col(AppointmentRow.digest),
-            col(AppointmentRow.revision),
-            col(AppointmentRow.observed_at),
-            col(AppointmentRow.vanished_at),
-            col(AppointmentRow.state),
-        ).where(col(AppointmentRow.source) == source, col(AppointmentRow.id).in_(chunk))
-        for digest, revision, observed_at, vanished_at, state in tx.execute(query):
-            appointment = rows.read_state(state)
-            found[appointment.id] = Known(appointment, digest, revision, observed_at, vanished_at)
+    found = tx.connection().exec_driver_sql(_KNOWN, (orjson.dumps(list(ids)).decode(), source))
+    return {
+        id_: Known(
+            rows.read_state(state),
+            digest,
+            revision,
+            rows.moment_of(observed_at),
+            None if vanished_at is None else rows.moment_of(vanished_at),
+        )
+        for id_, digest, revision, observed_at, vanished_at, state in found
+    }
+
+
+def digests_within(tx: Session, source: str, span: Span, filters: Filters = NO_FILTERS) -> dict[str, bytes]:
+    """Returns the digests of what the snapshot has with a start inside the span and that passes the filters.
+
+    Of a span without dates, all appointments; never vanished ones. Filters for people are left to the caller.
+    """
+    row = table_of(AppointmentRow).c
+    query = sqlalchemy.select(row.id, row.digest).where(row.source == source, row.vanished_at.is_(None))
+    if span.start is not None:
+        query = query.where(row.start >= span.start)
+    if span.end is not None:
+        query = query.where(row.start <= span.end)
+    for name, wanted in filters.items():
+        if name not in PEOPLE:
+            value = row[name] if name in row else func.json_extract(row.state, f"$.{name}")
+            query = query.where(value.in_(wanted))
+    return dict(map(tuple, tx.execute(query).fetchall()))
+
+
+def strays(tx: Session, source: str, sweeps: Sequence[Sweep], now: datetime, most: int) -> dict[str, Fate]:
+    """Returns what is to be done about appointments that lie in none of these sweeps; at most so many to ask for."""
+    found: dict[str, Fate] = {}
+    asked = 0
+    last = ""
+    while asked < most and (page := _outside(tx, source, sweeps, now, last)):
+        last = page[-1].id
+        for row in page:
+            decided = fate(Stray(row.status, row.start, row.updated_at, row.asked_at, row.vanished_at is not None), now)
+            if decided is Fate.LEAVE or (decided is Fate.ASK and asked >= most) or _in_filters(row, sweeps, now):
+                continue
+            asked += decided is Fate.ASK
+            found[row.id] = decided
     return found
 
 
-def ids_within(tx: Session, source: str, span: Span, statuses: Collection[str] = ()) -> set[str]:
-    """Returns the ids that the snapshot has with a start inside the span, and one of the statuses if some are given.
+def forget(tx: Session, source: str, ids: Iterable[str]) -> None:
+    """Takes appointments out of the snapshot, in silence; events about them stay on record."""
+    for chunk in _chunks(ids):
+        tx.execute(
+            delete(AppointmentRow).where(col(AppointmentRow.source) == source, col(AppointmentRow.id).in_(chunk))
+        )
 
-    Of a span without dates, all appointments; never vanished ones.
-    """
-    query = select(AppointmentRow.id).where(AppointmentRow.source == source, col(AppointmentRow.vanished_at).is_(None))
+
+def mark_asked(tx: Session, source: str, ids: Iterable[str], now: datetime) -> None:
+    """Remembers that these were asked for by their ids."""
+    for chunk in _chunks(ids):
+        of = (col(AppointmentRow.source) == source, col(AppointmentRow.id).in_(chunk))
+        tx.execute(update(AppointmentRow).where(*of).values(asked_at=now))
+
+
+def _outside(tx: Session, source: str, sweeps: Sequence[Sweep], now: datetime, after: str) -> Sequence[AppointmentRow]:
+    """Returns the next appointments that no sweep covers which asks for dates and states alone."""
+    covered = or_(false(), *(_covered(sweep, now) for sweep in sweeps if not sweep.filters.keys() - {"status"}))
+    query = select(AppointmentRow).where(AppointmentRow.source == source, AppointmentRow.id > after, ~covered)
+    return tx.exec(query.order_by(col(AppointmentRow.id)).limit(CHUNK)).all()
+
+
+def _covered(sweep: Sweep, now: datetime) -> ColumnElement[bool]:
+    span, wanted = sweep.span(now), sweep.filters.get("status")
+    conditions: list[ColumnElement[bool]] = []
+    if span.dated:
+        # First, so that the whole is false where there is no start, and not null, whose opposite is null as well.
+        conditions.append(col(AppointmentRow.start).is_not(None))
     if span.start is not None:
-        query = query.where(col(AppointmentRow.start) >= span.start)
+        conditions.append(col(AppointmentRow.start) >= span.start)
     if span.end is not None:
-        query = query.where(col(AppointmentRow.start) <= span.end)
-    if statuses:
-        query = query.where(col(AppointmentRow.status).in_(statuses))
-    return set(tx.exec(query))
+        conditions.append(col(AppointmentRow.start) <= span.end)
+    if wanted:
+        conditions.append(col(AppointmentRow.status).in_(wanted))
+    return and_(true(), *conditions)
 
 
-def release(tx: Session, source: str, sweep: str) -> None:
-    """Lets the next reading of a sweep be believed, whatever is missing from it."""
-    _upsert(tx, SettingRow, [{"name": _release_name(source, sweep), "value": b""}])
+def _in_filters(row: AppointmentRow, sweeps: Sequence[Sweep], now: datetime) -> bool:
+    """Whether a sweep covers the appointment that asks for more than dates and states."""
+    fine = [sweep for sweep in sweeps if sweep.filters.keys() - {"status"} and sweep.span(now).holds(row.start)]
+    return bool(fine) and any(passes(rows.read_state(row.state), sweep.filters) for sweep in fine)
 
 
-def is_released(tx: Session, source: str, sweep: str) -> bool:
-    """Whether the next reading of the sweep is to be believed."""
-    return tx.get(SettingRow, _release_name(source, sweep)) is not None
+def slices(tx: Session, source: str, scope: str) -> list[Slice]:
+    """Returns into which slices a scope of the source was last cut."""
+    row = tx.get(SlicingRow, (source, scope))
+    return [] if row is None else rows.read_slices(row.slices)
 
 
-def end_release(tx: Session, source: str, sweep: str) -> None:
-    """Ends what `release` began, once a reading was believed."""
-    if row := tx.get(SettingRow, _release_name(source, sweep)):
-        tx.delete(row)
-
-
-def _release_name(source: str, sweep: str) -> str:
-    return f"release of {source}/{sweep}"
+def put_slices(tx: Session, source: str, scope: str, found: Iterable[Slice]) -> None:
+    """Remembers into which slices a scope was cut, and what they held."""
+    _upsert(tx, SlicingRow, [{"source": source, "scope": scope, "slices": rows.write_slices(found)}])
 
 
 def count(tx: Session, source: str) -> int:
@@ -124,18 +208,19 @@ def count(tx: Session, source: str) -> int:
     return tx.exec(query).one()
 
 
-def apply(tx: Session, plan: Plan, now: datetime) -> Applied:
-    """Stores everything that the plan says, in its order.
+def apply(tx: Session, plan: Plan, now: datetime, born: State = State.PENDING) -> Applied:
+    """Stores everything that the plan says, in its order; its deliveries begin in the given state, held or pending.
 
     The plan has to be made from what `known` gave in the same transaction: between two transactions another sweep
     may have stored a later state. An event that is recorded already is left out together with its deliveries, so
     that a plan which is applied again adds nothing.
     """
-    _upsert(tx, AppointmentRow, [rows.known_values(plan.source, row) for row in plan.rows])
+    if plan.rows:
+        tx.connection().exec_driver_sql(_PUT_KNOWN, list(rows.known_rows(plan.source, plan.rows)))
     fresh = _unrecorded(tx, plan.recorded)
     owed = [delivery for delivery in plan.deliveries if delivery.event_id in fresh]
     _insert(tx, EventRow, [rows.event_values(recorded) for recorded in fresh.values()])
-    _insert(tx, DeliveryRow, [rows.delivery_values(delivery, now) for delivery in owed])
+    _insert(tx, DeliveryRow, [rows.delivery_values(delivery, now, born) for delivery in owed])
     return Applied(len(plan.rows), len(fresh), len(owed))
 
 
@@ -160,6 +245,21 @@ def put_page_size(tx: Session, source: str, size: int) -> None:
     _upsert(tx, SettingRow, [{"name": _page_size_name(source), "value": str(size).encode()}])
 
 
+def contained(tx: Session, source: str) -> bool | None:
+    """Whether the source lists only what lies within the dates asked for as a whole; None while that is unknown."""
+    row = tx.get(SettingRow, _contained_name(source))
+    return None if row is None else bool(row.value)
+
+
+def put_contained(tx: Session, source: str, *, contained: bool) -> None:
+    """Remembers what the dates mean that the source is asked for."""
+    _upsert(tx, SettingRow, [{"name": _contained_name(source), "value": b"1" if contained else b""}])
+
+
+def _contained_name(source: str) -> str:
+    return f"contained in the dates of {source}"
+
+
 def _page_size_name(source: str) -> str:
     return f"page_size of {source}"
 
@@ -180,7 +280,8 @@ def record_sweep(tx: Session, source: str, name: str, run: SweepRun) -> SweepRec
             "baseline": run.baseline,
             "rejected": run.rejected,
             "error": run.error,
-            "watermark": max(filter(None, (row.watermark, run.watermark)), default=None),
+            # A run that missed something must not narrow the window of the next one.
+            "watermark": max(filter(None, (row.watermark, run.watermark if good else None)), default=None),
             "slices": run.slices,
             "window_start": run.window and run.window.start,
             "window_end": run.window and run.window.end,
@@ -204,6 +305,12 @@ def skip_sweep(tx: Session, source: str, name: str) -> None:
     row.skipped += 1
     tx.add(row)
     tx.flush()
+
+
+def sweep(tx: Session, source: str, name: str) -> SweepRecord | None:
+    """Returns what is known of one sweep; None before its first run has ended."""
+    row = tx.get(SweepRow, (source, name))
+    return None if row is None else _sweep_of(row)
 
 
 def sweeps(tx: Session) -> list[SweepRecord]:
@@ -276,8 +383,8 @@ def _write(tx: Session, statement: Insert, values: Sequence[Mapping[str, Any]]) 
         return
     connection = tx.connection()
     compiled = statement.compile(connection, column_keys=list(values[0]))
-    names = compiled.positiontup or ()
-    connection.exec_driver_sql(str(compiled), [tuple(rows.stored(row[name]) for name in names) for row in values])
+    pick = itemgetter(*(compiled.positiontup or ()))
+    connection.exec_driver_sql(str(compiled), [tuple(map(rows.stored, pick(row))) for row in values])
 
 
 def _chunks(ids: Iterable[str]) -> Iterator[Sequence[str]]:

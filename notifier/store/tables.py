@@ -151,6 +151,10 @@ class EventRow(Row, table=True):
     verdicts: str
 
 
+HELD = text("state = 'held'")
+"""The condition of a partial index; a query that it is to serve has to state it in the same letters."""
+
+
 def _among(column: str, words: type[State | Result]) -> str:
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
 
@@ -169,11 +173,14 @@ class DeliveryRow(Row, table=True):
         UniqueConstraint("event_id", "rule", "channel"),
         CheckConstraint(_among("state", State), "state"),
         CheckConstraint("(settled_at IS NULL) = (state IN ('held', 'pending', 'sending'))", "settled"),
-        # For counting, and for finding the dead.
-        Index(None, "state", "channel"),
-        # For the claim: what is due, and whether something older of the same key stands before it.
-        _unsettled("ix_delivery_due", "channel", "due_at", "seq"),
+        # For counting, and for finding the dead, the latest of them too.
+        Index(None, "state", "channel", "settled_at"),
+        # For the claim: what is due, past all that is held, and whether something older of the same key stands before.
+        _unsettled("ix_delivery_due", "channel", "state", "due_at", "seq"),
         _unsettled("ix_delivery_order", "channel", "order_key", "seq"),
+        # For the end of a run, which must not look through all that the brake holds of others. The state is the same
+        # everywhere in it, and there for the planner, which prefers the longer match.
+        Index("ix_delivery_held", "state", "reason", "event_id", sqlite_where=HELD, postgresql_where=HELD),
         {"sqlite_autoincrement": True},
     )
 
@@ -222,10 +229,13 @@ class TroubleRow(Row, table=True):
 
     #: What is in trouble, as `sweep acme/near`.
     name: str = Field(primary_key=True)
+    kind: str
     text: str
     began_at: datetime
-    #: When the operator was told; None while nobody was.
+    #: When the operator was last told; None while nobody was.
     told_at: datetime | None = None
+    #: Since when all is well again; None while it is not.
+    well_since: datetime | None = None
 
 
 class NoticeRow(Row, table=True):
@@ -236,13 +246,19 @@ class NoticeRow(Row, table=True):
         UniqueConstraint("id"),
         CheckConstraint(_among("state", State), "state"),
         CheckConstraint("(settled_at IS NULL) = (state IN ('held', 'pending', 'sending'))", "settled"),
-        _unsettled("ix_notice_due", "channel", "due_at", "seq"),
+        _unsettled("ix_notice_due", "channel", "trouble", "due_at", "seq"),
+        # For the last one that was settled.
+        Index(None, "channel", "settled_at"),
         {"sqlite_autoincrement": True},
     )
 
     seq: int | None = Field(default=None, primary_key=True)
     id: str
     channel: str
+    #: The name and the kind of the trouble, and whether it began or ended.
+    trouble: str
+    kind: str
+    edge: str
     title: str
     body: str
     state: str

@@ -32,3 +32,15 @@ def test_ctrl_c_ends_the_demo(tmp_path: Path) -> None:
         told = demo.stop(signal.SIGINT)
     assert (told.code, told.err) == (0, "")
     assert re.search(r"^\d+ happenings, \d+ messages, 0 failures\.$", told.out, re.MULTILINE)
+
+
+def test_a_demo_with_faults_loses_nothing(tmp_path: Path) -> None:
+    """While the source misbehaves messages still arrive; in the end the demo says what struck and what it cost."""
+    with Running(tmp_path, "demo", "--faults", "--seconds", "6", "--seed", "2", environ={}) as demo:
+        told = demo.end(PATIENCE)
+    assert (told.code, told.err) == (0, "")
+    assert re.search(r"^The source misbehaves: ", told.out, re.MULTILINE)
+    assert re.search(r"^┌ Late cancellation: ", told.out, re.MULTILINE)
+    assert re.search(r"^What struck: .*\w", told.out, re.MULTILINE)
+    assert re.search(r"^Nothing was lost and nothing invented:$", told.out, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []

@@ -30,7 +30,7 @@ def test_the_first_files(tmp_path: Path) -> None:
     assert {"config.toml", "engage.token", "rules/cancellations.toml"} < set(written)
     checked = run(tmp_path, "check", environ={})
     assert (checked.code, checked.err) == (0, "")
-    assert re.fullmatch(r"config.toml: 5 sweeps, \d+ rules, 1 channels: all fine.\n", checked.out)
+    assert re.fullmatch(r"config.toml: 6 sweeps, \d+ rules, 1 channels: all fine.\n", checked.out)
 
     (tmp_path / "config.toml").write_text("# mine\n", encoding="utf-8")
     before = content(tmp_path)

@@ -23,4 +23,5 @@ def own_logs() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.getLogger("notifier.progress").setLevel(logging.NOTSET)
     structlog.reset_defaults()

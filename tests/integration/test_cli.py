@@ -4,7 +4,9 @@
 """
 
 import json
+import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,15 @@ from click.testing import CliRunner, Result
 
 from notifier.cli import cli
 from notifier.clock import utc_now
+from notifier.core.brake import Decision
 from notifier.core.delivery import Outcome, Reason, Settlement, State
 from notifier.core.delivery import Result as Sent
 from notifier.core.event import Event
+from notifier.core.sweep import Progress
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
-from notifier.store import outbox, snapshot
+from notifier.progress import Watcher
+from notifier.store import hold, outbox, snapshot
 from notifier.store.database import Store, open_store
 from tests.configured import settings, source
 from tests.store_values import NOW, cancelled, owed, plan
@@ -223,7 +228,7 @@ def test_status(store: Store) -> None:
     store.lock()
     running = notifier("status")
     assert (running.exit_code, running.stdout.rstrip().splitlines()[-1]) == (0, "All is well.")
-    assert document("status")["deliveries"] == {"chat": {"pending": 1, "sending": 0, "delivered": 0, "dead": 0}}
+    assert document("status")["deliveries"] == {"chat": dict.fromkeys(State, 0) | {"pending": 1}}
 
 
 def test_plan_of_a_source_that_is_down(place: Path, engage: Simulator) -> None:
@@ -246,6 +251,43 @@ def test_plan_before_and_after_a_first_look(place: Path, engage: Simulator) -> N
     assert not (place / "notifier.db").exists()
 
 
+class Told(Watcher):
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[Progress] = []
+
+    def __call__(self, progress: Progress) -> None:
+        assert (progress.source, progress.sweep) in self._readings
+        self.all.append(progress)
+
+
+@pytest.mark.parametrize("command", ["plan", "verify"])
+def test_progress(place: Path, engage: Simulator, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """A command that reads everything tells after each page how far it has come."""
+    for _ in range(3):
+        engage.enterprise.create(utc_now(), Booking(start=utc_now()))
+    open_store(place / "notifier.db").close()
+    told = Told()
+    monkeypatch.setattr("notifier.cli.open_watcher", lambda _: told)
+    notifier(command)
+    assert [(one.sweep, one.rows, one.expected) for one in told.all] == [("dated", 3, 3)]
+    # Its lines are logged where nothing else is that is not wrong.
+    levels = {name: logging.getLogger(f"notifier.{name}").getEffectiveLevel() for name in ("progress", "poller")}
+    assert levels == {"progress": logging.INFO, "poller": logging.ERROR}
+
+
+def test_check_counts(place: Path) -> None:
+    """What is right is counted, with the channels that tell the operator."""
+    plain = notifier("check")
+    with (place / "config.toml").open("a", encoding="utf-8") as config:
+        config.write('\n[operator]\nchannels = "chat"\n')
+    counted = notifier("check")
+    assert plain.stdout == "config.toml: 1 sweeps, 1 rules, 1 channels: all fine.\n"
+    assert counted.stdout == "config.toml: 1 sweeps, 1 rules, 1 channels (1 for the operator): all fine.\n"
+
+
 @pytest.mark.usefixtures("place")
 def test_test_send_to_nobody() -> None:
     """A channel that is not configured is told, with the ones that there are."""
@@ -253,3 +295,105 @@ def test_test_send_to_nobody() -> None:
     assert result.exit_code == 2
     assert "there is no channel 'caht' in config.toml" in result.stderr
     assert "chat" in result.stderr
+
+
+# ---- what the brake holds
+
+
+def trip(store: Store, *events: Event, channels: tuple[str, ...] = ("chat",)) -> None:
+    """Puts events on record whose deliveries the brake holds."""
+    with store.writing() as tx:
+        deliveries = [owed(event, channel) for event in events for channel in channels]
+        snapshot.apply(tx, plan(events, deliveries), NOW, State.HELD)
+        hold.trip(tx, events[0].source, events[0].sweep, NOW)
+
+
+def near(event: Event) -> Event:
+    """Returns the event as the one sweep of the configuration would have found it."""
+    return replace(event, sweep="dated")
+
+
+def test_what_is_held_is_listed_and_explained(store: Store) -> None:
+    """By its state, with the reason and the commands that end it, within 80 columns."""
+    event = near(cancelled())
+    trip(store, event)
+    (listed,) = document("deliveries", "--state", "held")
+    assert (listed["state"], listed["reason"]) == ("held", "brake")
+    told = notifier("explain", event.id).stdout
+    words = " ".join(told.split())
+    assert "held by the brake; notifier release acme/dated sends it, notifier discard acme/dated drops it" in words
+    assert document("status")["deliveries"]["chat"]["held"] == 1
+    shown = [line for command in ("status", "deliveries") for line in notifier(command).stdout.splitlines()]
+    assert any("HELD" in line for line in shown)
+    assert all(len(line) <= 80 for line in (*shown, *told.splitlines()))
+
+
+def test_release(store: Store) -> None:
+    """What the brake held is due now, and the next reading is believed; a second time nothing is held any more."""
+    trip(store, near(cancelled("a")), near(cancelled("b")), channels=("chat", "desk"))
+    result = notifier("release", "acme/dated")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "Released 4 deliveries of acme/dated: 2 to chat, 2 to desk.",
+        "Its next reading is believed: what that misses has vanished, unless its id is found.",
+    ]
+    assert {one["state"] for one in document("deliveries")} == {"pending"}
+    with store.reading() as tx:
+        assert hold.decision(tx, "acme", "dated") is Decision.RELEASED
+    again = notifier("release", "acme/dated")
+    assert (again.exit_code, again.stdout.splitlines()[0]) == (0, "The brake held nothing of acme/dated.")
+
+
+def test_discard(store: Store) -> None:
+    """What the brake held is settled, with its reason, and told to nobody."""
+    event = near(cancelled())
+    trip(store, event)
+    result = notifier("discard", "acme/dated")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "Discarded 1 delivery of acme/dated: 1 to chat.",
+        "If its next reading misses suspiciously much again, that is forgotten in silence.",
+    ]
+    (listed,) = document("deliveries", "--state", "discarded")
+    assert listed["reason"] == "discarded"
+    assert "discarded 20" in notifier("explain", event.id).stdout
+    with store.reading() as tx:
+        assert hold.decision(tx, "acme", "dated") is Decision.DISCARDED
+
+
+@pytest.mark.parametrize("command", ["release", "discard"])
+def test_a_decision_about_a_sweep_that_is_gone(store: Store, command: str) -> None:
+    """What it left is ended all the same, and nothing waits for the day on which it comes back."""
+    trip(store, cancelled())
+    result = notifier(command, "acme/near")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("acme/near is not configured any more, so that nothing else follows.\n")
+    assert document("deliveries", "--state", "held") == []
+    with store.reading() as tx:
+        assert (hold.decision(tx, "acme", "near"), hold.doubted_at(tx, "acme", "near")) == (None, None)
+    # Now that nothing of it is held, there is no such sweep.
+    assert notifier(command, "acme/near").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["release", "discard"])
+@pytest.mark.usefixtures("store")
+def test_a_decision_about_a_sweep_that_never_was(command: str) -> None:
+    """The nearest name is told."""
+    result = notifier(command, "acme/date")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there is no sweep 'acme/date' in config.toml; did you mean `acme/dated`?" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["release", "discard"])
+def test_a_decision_before_the_first_run(place: Path, command: str) -> None:
+    """There is nothing to decide yet, and no store is made for it."""
+    result = notifier(command, "acme/dated")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert not (place / "notifier.db").exists()
+
+
+def test_a_decision_while_the_daemon_runs(store: Store) -> None:
+    """It needs no turn of the daemon's: the lock of the store is not asked for."""
+    store.lock()
+    trip(store, near(cancelled()))
+    assert notifier("release", "acme/dated").exit_code == 0

@@ -12,9 +12,11 @@ from notifier.clock import utc_now
 from notifier.core.delivery import State
 from notifier.core.event import Event
 from notifier.core.rule import Requirement, Rule
+from notifier.core.sweep import Progress
 from notifier.daemon import Daemon
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
+from notifier.progress import Watcher
 from notifier.sender import Sender
 from notifier.store import history, outbox, snapshot
 from notifier.store.database import Store, open_store
@@ -72,6 +74,22 @@ def test_a_round_polls_and_sends(tmp_path: Path, engage: Simulator, store: Store
         assert (len(crm.requests), len(ledger.requests)) == (1, 1)
 
 
+def test_a_round_tells_how_far_it_has_come(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A watcher hears of each reading while it is under way, and of none afterwards."""
+    told: list[Progress] = []
+
+    class Told(Watcher):
+        def __call__(self, progress: Progress) -> None:
+            assert list(self._readings) == [("acme", "dated")]
+            told.append(progress)
+
+    configured = settings(tmp_path, source(engage.base_url, f'token = "{engage.token}"'), {})
+    watcher = Told()
+    assert Daemon(configured, (), store, watcher=watcher).run_once() == 0
+    assert told == [Progress("acme", "dated", 1, 1)]
+    assert watcher._readings == {}
+
+
 @pytest.mark.parametrize("status", [410, 503])
 def test_a_round_fails_with_a_delivery(tmp_path: Path, engage: Simulator, store: Store, status: int) -> None:
     """A delivery that did not arrive, for now or for good, fails the round; the other channel is served."""
@@ -119,6 +137,36 @@ def test_what_a_dead_process_was_sending_is_sent_again(tmp_path: Path, engage: S
     assert request.headers["webhook-id"] == claimed.delivery.id
     assert [told["deliveries"] for told in logs.of("deliveries_interrupted")] == [1]
     assert states(store) == [State.DELIVERED]
+
+
+@pytest.mark.parametrize(("much", "becomes"), [(3, State.DELIVERED), (501, State.HELD)])
+def test_what_a_former_sweep_left_is_judged(
+    tmp_path: Path, engage: Simulator, store: Store, much: int, becomes: State
+) -> None:
+    """What a dead process left of a sweep that is not configured any more goes out, unless it is too much."""
+    events = [cancelled(str(number)) for number in range(much)]
+    with store.writing() as tx:
+        snapshot.apply(tx, plan(events, [owed(event, "crm") for event in events]), utc_now(), State.HELD)
+    with receiving() as crm, captured_logs() as logs:
+        assert daemon_of(tmp_path, engage, store, {"crm": crm.url}).run_once() == 0
+        assert len(crm.requests) == (much if becomes is State.DELIVERED else 0)
+    assert set(states(store)) == {becomes}
+    assert [told["sweep"] for told in logs.of("brake_tripped")] == ["near"] * (becomes is State.HELD)
+
+
+def test_the_brake_is_set_for_each_source(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """What its table allows is sent; what is more is held, and the round says that somebody must decide."""
+    engage.enterprise.create(utc_now(), Booking(start=utc_now()))
+    tables = source(engage.base_url, f'token = "{engage.token}"') + "[sources.acme.brake]\ncount = 1\n"
+    with receiving() as crm:
+        configured = settings(tmp_path, tables, {"crm": crm.url})
+        everything = [rule(name="all", channels=("crm",))]
+        assert Daemon(configured, everything, store).run_once() == 0
+        for row in engage.enterprise.rows():
+            engage.enterprise.cancel(row.id, utc_now())
+        assert Daemon(configured, everything, store).run_once() == 1
+        assert crm.requests == []
+    assert states(store) == [State.HELD, State.HELD]
 
 
 def test_a_daemon_polls_and_sends_by_itself(tmp_path: Path, engage: Simulator, store: Store) -> None:

@@ -1,12 +1,16 @@
 """The demo in this process: what it says, and that it fails where something was not told."""
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Event, Thread
 
 import pytest
 
 from notifier import demo
+from notifier.audit import Audit, Finding, Truth, audit_store
 from notifier.demo import run_demo
+from notifier.store.database import Store
 from tests.captured_logs import captured_logs
 
 LONG = 60.0
@@ -37,7 +41,7 @@ def without_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return iter(())
 
 
-def live(said: Said, seed: int = 1) -> int:
+def live(said: Said, seed: int = 1, *, faults: bool = False) -> int:
     """Runs the demo until the awaited line came, and returns its exit code."""
     stop = Event()
 
@@ -48,7 +52,7 @@ def live(said: Said, seed: int = 1) -> int:
     stopper = Thread(target=wait)
     stopper.start()
     try:
-        return run_demo(LONG, seed, said, stop)
+        return run_demo(LONG, seed, said, stop, faults=faults)
     finally:
         said.came.set()
         stopper.join()
@@ -85,6 +89,35 @@ def test_a_happening_that_is_not_told_is_a_failure(monkeypatch: pytest.MonkeyPat
     said = Said("  FAILED: not told")
     assert live(said) == 1
     assert said.beginning("● ")
+
+
+def test_faults_are_told_of_and_got_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """With faults the demo says what it does, what struck, and that nothing was lost; the message is as without."""
+    said = Said("  told by the rule")
+    with captured_logs():
+        assert live(said, faults=True) == 0
+    assert "The source misbehaves: 25% of the requests meet one of " in said.lines[0]
+    (told,) = said.beginning("  told")
+    assert told.startswith("  told by the rule late-cancellation\n  in spite of: ")
+    assert re.search(r"^\d+ of \d+ requests met a fault\.\nWhat struck: ", said.lines[-1], re.MULTILINE)
+    assert "Nothing was lost and nothing invented:\n1 changes, 1 events, and the snapshot is" in said.lines[-1]
+    assert capsys.readouterr().out.startswith("┌ Late cancellation: ")
+
+
+def test_what_faults_cost_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that is not on record in the end is named, and the demo fails."""
+    monkeypatch.setattr(demo, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(demo, "FAULTY_PATIENCE_SECONDS", 20.0)
+
+    def without_events(truth: Truth, store: Store, source: str) -> Audit:
+        """The same as if the last event had never been recorded."""
+        found = audit_store(truth, store, source)
+        return replace(found, lost=(Finding("1001", "it was last told to be ACCEPTED"),))
+
+    monkeypatch.setattr(demo, "audit_store", without_events)
+    said = Said("  told by the rule")
+    assert live(said, faults=True) == 1
+    assert "WRONG: appointment 1001: it was last told to be ACCEPTED\n1 findings.\n" in said.lines[-1]
 
 
 def test_a_demo_that_was_stopped_does_not_fail() -> None:

@@ -5,6 +5,7 @@ Every fenced block has a mark before it, so that none is passed over by accident
     toml      `config`: a configuration, or a part of one; `config: all defaults`: one that changes nothing
               `rules`: a file with rules, for the sources and channels of RULE_CONFIG
     text      `message: EVENT`, `verdicts: EVENT`: what the rules above come to for one of EVENTS; `drawing`
+              `queries: SOURCE`: what `plan --queries` prints for the rules above, before the first run
     json      `document: EVENT`: what a webhook gets; `json`, `json: lines`: anything that parses
     python    `receiver`: is sent signed webhooks
     jinja     `default title`, `default body`
@@ -53,8 +54,12 @@ from notifier.core.message import (
     Message,
     Renderer,
 )
+from notifier.core.notice import _WORDS
 from notifier.core.rule import Rule, walk
 from notifier.loading import load_everything
+from notifier.queries import read_queries
+from notifier.query_view import show_queries
+from notifier.store.database import open_store
 from notifier.views import show_verdicts
 from tests.builders import DAY, HOUR, MINUTE, NOW, START, appointment, created, discovered, event, undated
 from tests.markdown import (
@@ -77,7 +82,7 @@ MARKS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"run", "not run"}),
     "console": frozenset({"run", "not run"}),
     "ini": frozenset({"not run"}),
-    "text": frozenset({"message", "verdicts", "drawing", "demo"}),
+    "text": frozenset({"message", "verdicts", "queries", "drawing", "demo"}),
     "json": frozenset({"document", "json"}),
     "python": frozenset({"receiver"}),
     "jinja": frozenset({"default title", "default body"}),
@@ -108,6 +113,9 @@ EVENTS: Mapping[str, Event] = {
     ),
     "discovered": discovered(appointment(status="CANCELLED")),
     "invitation withdrawn": event(undated(), status="CANCELLED"),
+    "cancelled hours ago": event(
+        appointment(updated_at=NOW - DAY), status="CANCELLED", updated_at=NOW - 3 * HOUR - 20 * MINUTE
+    ),
 }
 
 
@@ -210,6 +218,18 @@ def test_what_rules_come_to(block: Block, tmp_path: Path) -> None:
     assert " ".join(block.text.split()) == " ".join(shown.split())
 
 
+@pytest.mark.parametrize("block", marked("queries"), ids=str)
+def test_what_is_asked_for(block: Block, tmp_path: Path) -> None:
+    """The queries below rules are those that are made for them at a source without sweeps of its own."""
+    shown = [one for one in marked("rules") if one.page == block.page and one.line < block.line][-1]
+    rules_of(shown, tmp_path)
+    settings, rules = load_everything(tmp_path / "config.toml", {})
+    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
+        queries = [one for one in read_queries(settings, rules, store, NOW) if one.source == block.detail]
+    # How lines are broken, and how wide columns are, is of no account.
+    assert block.text.split() == show_queries(queries).split(), show_queries(queries)
+
+
 # ---- webhooks and templates
 
 
@@ -306,6 +326,13 @@ def test_every_log_line_is_explained() -> None:
     actions = [*re.findall(calls, code), *re.findall(r"_tell_once\([^\n]*?, \"([a-z_]+)\"", code)]
     assert len(set(actions)) > 15
     assert not missing("operating.md", actions)
+
+
+def test_every_trouble_is_explained() -> None:
+    """The table of what the operator hears has each trouble that there are words for, and no other."""
+    rows = rows_of(DOCS / "operating.md", "## What the operator hears")
+    told = [(trouble.strip("`").partition(" ")[0], kind.strip("`")) for trouble, kind, *_ in rows]
+    assert sorted(told) == sorted((sort, kind.value) for sort, kind in _WORDS)
 
 
 def test_the_schedule_is_the_one_that_is_kept() -> None:

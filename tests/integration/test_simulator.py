@@ -111,6 +111,21 @@ def test_the_meaning_of_a_window_can_be_switched(simulator: Simulator, client: h
     assert ids(client.get(LIST, params=window)) == [made]
     simulator.span = "start"
     assert ids(client.get(LIST, params=window)) == []
+    begins = {"from": "2026-11-24T09:00:00Z"}
+    assert ids(client.get(LIST, params=begins)) == [made]
+    simulator.edges = "exclusive"
+    assert ids(client.get(LIST, params=begins)) == []
+
+
+def test_a_gateway_may_know_when_something_changed(simulator: Simulator, client: httpx.Client) -> None:
+    """A parameter for `updatedAt` is refused like any unknown one, until a gateway is switched on that takes it."""
+    one, other = (simulator.enterprise.create(NOW, Booking(start=NOW)) for _ in range(2))
+    simulator.enterprise.cancel(other, NOW + timedelta(minutes=5))
+    window = {"updated-from": "2026-11-24T09:05:00Z"}
+    assert error(client.get(LIST, params=window))["code"] == "QUERY_PARAMETER_UNKNOWN"
+    simulator.updated_since = "updated-from"
+    assert ids(client.get(LIST, params=window)) == [other]
+    assert ids(client.get(LIST)) == [one, other]
 
 
 @pytest.mark.parametrize(

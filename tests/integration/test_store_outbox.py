@@ -284,6 +284,6 @@ def test_a_claim_stays_away_from_settled_deliveries(store: Store) -> None:
             f"EXPLAIN QUERY PLAN {statement}", tuple(statement.params[name] for name in statement.positiontup or ())
         )
         steps = " | ".join(row[-1] for row in explained)
-    assert "USING INDEX ix_delivery_due (channel=? AND due_at<?)" in steps
+    assert "USING INDEX ix_delivery_due (channel=? AND state=? AND due_at<?)" in steps
     assert "ix_delivery_order (channel=? AND order_key=? AND seq<?)" in steps
     assert "TEMP B-TREE" not in steps

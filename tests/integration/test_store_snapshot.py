@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlmodel import select
 
 from notifier.core.change import FieldChange, Kind
 from notifier.core.plan import Observation, Plan, Recorded, make_plan
 from notifier.core.rule import Rule, Verdict, to_status
+from notifier.core.slices import Slice
 from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun
 from notifier.store import history, outbox, snapshot
 from notifier.store.database import Store, open_store
@@ -85,7 +87,7 @@ def test_a_time_without_a_zone_is_refused(store: Store) -> None:
 def test_a_later_state_replaces_the_earlier(store: Store) -> None:
     """The snapshot has one row for each appointment: the last that was committed."""
     commit(store, plan(rows=[known(FULL), known(BARE)]))
-    later = known(replace(FULL, status="CANCELLED", office=None, end=None), 1, NOW + MINUTE)
+    later = known(structs.replace(FULL, status="CANCELLED", office=None, end=None), 1, NOW + MINUTE)
     commit(store, plan(rows=[later]))
 
     with store.reading() as tx:
@@ -105,11 +107,11 @@ def test_what_is_written_is_known_in_the_same_transaction(store: Store) -> None:
 def test_sources_do_not_mix(store: Store) -> None:
     """The same id in another source is another appointment."""
     commit(store, plan(rows=[known(FULL)]))
-    commit(store, replace(plan(rows=[known(replace(FULL, office="99"))]), source="other"))
+    commit(store, replace(plan(rows=[known(structs.replace(FULL, office="99"))]), source="other"))
 
     with store.reading() as tx:
         assert snapshot.known(tx, "acme", [FULL.id])[FULL.id].appointment.office == "12"
-        assert snapshot.ids_within(tx, "acme", Span(None, None)) == {FULL.id}
+        assert snapshot.digests_within(tx, "acme", Span(None, None)).keys() == {FULL.id}
         assert snapshot.known(tx, "nobody", [FULL.id]) == {}
         assert snapshot.count(tx, "other") == 1
 
@@ -123,14 +125,14 @@ def test_a_question_may_be_long(store: Store) -> None:
     with store.reading() as tx:
         digests = snapshot.digests(tx, "acme", asked)
         assert len(digests) == size
-        assert snapshot.ids_within(tx, "acme", Span(None, None)) == digests.keys()
+        assert snapshot.digests_within(tx, "acme", Span(None, None)) == digests
         assert snapshot.known(tx, "acme", asked).keys() == digests.keys()
         assert snapshot.digests(tx, "acme", []) == {}
 
 
 def test_events_come_back_as_they_were(store: Store) -> None:
     """An event keeps its states, changes, verdicts and their order."""
-    before, after = FULL, replace(FULL, start=None, other_employees=(), hybrid=True, status="NO_SHOW")
+    before, after = FULL, structs.replace(FULL, start=None, other_employees=(), hybrid=True, status="NO_SHOW")
     event = replace(
         cancelled(),
         kinds=(Kind.STATUS_CHANGED, Kind.RESCHEDULED),
@@ -187,7 +189,7 @@ def test_the_core_finds_its_own_state_again(store: Store) -> None:
     rules = [Rule(name="all", description="", requirements=(to_status(["CANCELLED"]),), channels=("chat",))]
 
     def poll(digest: bytes, status: str) -> Plan:
-        seen = Observation(replace(FULL, status=status), digest, NOW)
+        seen = Observation(structs.replace(FULL, status=status), digest, NOW)
         with store.writing() as tx:
             found = snapshot.known(tx, "acme", [FULL.id])
             looks = snapshot.looks(tx, "acme")
@@ -302,3 +304,17 @@ def test_skipped_starts_are_counted(store: Store) -> None:
 
     with store.reading() as tx:
         assert [(each.name, each.skipped) for each in snapshot.sweeps(tx)] == [("far", 0), ("near", 2)]
+
+
+def test_the_slices_of_a_scope_are_kept(store: Store) -> None:
+    """Slices come back as they were, of their scope only; new ones replace them."""
+    cuts = [Slice(Span(None, NOW), 7, 100), Slice(Span(NOW, None), 9, 20, fixed=True)]
+    with store.writing() as tx:
+        snapshot.put_slices(tx, "acme", "near", cuts)
+    with store.reading() as tx:
+        assert snapshot.slices(tx, "acme", "near") == cuts
+        assert snapshot.slices(tx, "acme", "far") == snapshot.slices(tx, "other", "near") == []
+    with store.writing() as tx:
+        snapshot.put_slices(tx, "acme", "near", cuts[:1])
+    with store.reading() as tx:
+        assert snapshot.slices(tx, "acme", "near") == cuts[:1]

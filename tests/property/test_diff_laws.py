@@ -1,12 +1,12 @@
 """The laws of comparing and planning, whatever the appointments are."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from notifier.core.appointment import STATUSES, TEXT_FIELDS, WATCHED_FIELDS, Appointment, watched
 from notifier.core.change import Kind, compare, kinds_of
@@ -46,7 +46,7 @@ STATES = st.lists(
 
 #: States of some appointments, each at most once.
 SOME = st.dictionaries(st.sampled_from("abc"), STATES, max_size=3).map(
-    lambda states: [replace(state, id=name) for name, state in states.items()]
+    lambda states: [structs.replace(state, id=name) for name, state in states.items()]
 )
 
 RULES = st.lists(
@@ -90,7 +90,7 @@ def plan_of(
 @given(STATES)
 def test_a_state_does_not_differ_from_itself(state: Appointment) -> None:
     """Comparing it with itself, or with its copy, is empty."""
-    assert compare(state, state) == compare(state, replace(state)) == ()
+    assert compare(state, state) == compare(state, structs.replace(state)) == ()
 
 
 @given(STATES, STATES)
@@ -234,7 +234,7 @@ def test_without_any_look_unknown_ids_are_silent(seen: list[Appointment], rules:
 @given(SOME)
 def test_events_come_in_the_order_in_which_they_happened(seen: list[Appointment]) -> None:
     """By the source's time, then by id."""
-    fresh = [replace(one, created_at=NOW, updated_at=max(one.updated_at, NOW)) for one in seen]
+    fresh = [structs.replace(one, created_at=NOW, updated_at=max(one.updated_at, NOW)) for one in seen]
     plan = plan_of({}, [observation(one) for one in fresh], EVERYTHING, [rule()])
     order = [(entry.event.occurred_at, entry.event.after.id) for entry in plan.recorded]
     assert order == sorted(order)

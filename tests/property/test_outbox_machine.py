@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from notifier.core.delivery import Delivery, Outcome, Reason, Result, State, after_attempt
-from notifier.store import history, outbox, snapshot
+from notifier.store import history, hold, outbox, snapshot
 from notifier.store.database import open_store
 from notifier.store.outbox import Claimed
 from tests.store_values import NOW, cancelled, owed, plan
@@ -56,10 +56,12 @@ class Owed:
     state: State = State.PENDING
     attempts: int = 0
     reasons: list[Reason | None] = field(default_factory=list)
+    #: Whether it is held by the brake; else it waits for the end of its run.
+    braked: bool = False
 
     @property
     def unsettled(self) -> bool:
-        return self.state in {State.PENDING, State.SENDING}
+        return self.state in {State.HELD, State.PENDING, State.SENDING}
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -92,8 +94,9 @@ class OutboxMachine(RuleBasedStateMachine):
         channels=st.lists(st.sampled_from(CHANNELS), unique=True),
         minutes=st.sampled_from([0, 0, 0, 2]),
         again=st.booleans(),
+        born=st.sampled_from([State.PENDING, State.HELD]),
     )
-    def commit(self, appointment: str, channels: list[str], minutes: int, again: bool) -> None:
+    def commit(self, appointment: str, channels: list[str], minutes: int, again: bool, born: State) -> None:
         """A poll commits an event and its deliveries, and perhaps commits them once more."""
         self.revisions += 1
         event = cancelled(appointment, self.revisions)
@@ -101,8 +104,34 @@ class OutboxMachine(RuleBasedStateMachine):
         deliveries = [owed(event, channel, due_at=due_at) for channel in channels]
         for _ in range(1 + again):
             with self.store.writing() as tx:
-                snapshot.apply(tx, plan([event], deliveries), self.now)
-        self.owed |= {delivery.id: Owed(delivery, due_at) for delivery in deliveries}
+                snapshot.apply(tx, plan([event], deliveries), self.now, born)
+        self.owed |= {delivery.id: Owed(delivery, due_at, born) for delivery in deliveries}
+
+    @rule(trips=st.booleans())
+    def end_run(self, trips: bool) -> None:
+        """A run of the sweep ends, and the brake judges what was left unjudged."""
+        judged = [each for each in self.owed.values() if each.state is State.HELD and not each.braked]
+        with self.store.writing() as tx:
+            if trips:
+                assert hold.trip(tx, "acme", "near", self.now) == len(judged)
+            else:
+                assert hold.settle(tx, "acme", "near", self.now) == len(judged)
+        for each in judged:
+            if trips:
+                each.braked = True
+            else:
+                each.state, each.due_at = State.PENDING, self.now
+
+    @rule(released=st.booleans())
+    def decide(self, released: bool) -> None:
+        """A person releases or discards what the brake holds."""
+        braked = [each for each in self.owed.values() if each.state is State.HELD and each.braked]
+        with self.store.writing() as tx:
+            end = hold.release if released else hold.discard
+            assert end(tx, "acme", "near", self.now) == len(braked)
+        for each in braked:
+            each.state = State.PENDING if released else State.DISCARDED
+            each.due_at = self.now if released else each.due_at
 
     @rule(minutes=st.integers(1, 5))
     def wait(self, minutes: int) -> None:

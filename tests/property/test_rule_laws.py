@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.core.appointment import STATUSES, WATCHED_FIELDS, Appointment
 from notifier.core.change import Kind, compare
-from notifier.core.duration import write_duration
+from notifier.core.duration import say_duration, write_duration
 from notifier.core.event import Event
 from notifier.core.rule import (
     ID_FIELDS,
@@ -22,6 +22,7 @@ from notifier.core.rule import (
     from_status,
     judge,
     lead_time,
+    max_age,
     on_kinds,
     to_status,
     walk,
@@ -55,6 +56,7 @@ REQUIREMENTS = st.one_of(
     st.builds(field_among, st.sampled_from((*ID_FIELDS, *WORD_FIELDS, "source")), st.lists(WORDS, min_size=1)),
     st.lists(st.sampled_from(WATCHED_FIELDS), min_size=1).map(changed_any),
     st.builds(lambda sign, bound: lead_time(f"{sign}{write_duration(bound)}"), SIGNS, DURATIONS),
+    DURATIONS.map(max_age),
 )
 RULES = st.builds(
     lambda name, requirements, stop: Rule(
@@ -134,6 +136,36 @@ def test_two_bounds_must_both_hold(low: timedelta, high: timedelta, lead: timede
 def test_an_undated_appointment_meets_no_bound(sign: str, bound: timedelta) -> None:
     """Neither a lower one nor an upper one."""
     assert lead_time(f"{sign}{write_duration(bound)}").check(event(undated())) == (False, "no start")
+
+
+@given(REQUIREMENTS, EVENTS)
+def test_what_a_requirement_tells_programs_is_true(requirement: Requirement, about: Event) -> None:
+    """An event that meets it has one of its values, and lies within its bounds."""
+    if not requirement.check(about)[0]:
+        return
+    values: dict[str, set[str | None]] = {
+        "on": set(about.kinds),
+        "from": {about.before.status} if about.before else set(),
+        "to": {about.after.status},
+        "where.source": {about.source},
+        "where.changed": {change.field for change in about.changes},
+        "where.employee": {about.after.employee, *about.after.other_employees},
+        "where.customer": {about.after.customer, *about.after.other_customers},
+    }
+    name = requirement.key.removeprefix("where.")
+    if requirement.values:
+        seen = values.get(requirement.key) or {getattr(about.after, name)}
+        assert requirement.values & seen
+    least, most = requirement.bounds
+    assert least is None or (about.lead_time is not None and about.lead_time >= least)
+    assert most is None or (about.lead_time is not None and about.lead_time <= most)
+
+
+@given(DURATIONS.map(abs), DURATIONS.map(abs))
+def test_a_change_is_too_late_when_it_is_older(longest: timedelta, age: timedelta) -> None:
+    """No more and no less than the rule says; the verdict tells the age."""
+    about = event(appointment(updated_at=NOW - age - timedelta(seconds=1)), status="CANCELLED", updated_at=NOW - age)
+    assert max_age(longest).check(about) == (age <= longest, say_duration(age))
 
 
 @given(st.text(alphabet="<>=0123456789smhdw +-", max_size=12))

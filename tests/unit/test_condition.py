@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from notifier.config import condition
 from notifier.config.condition import MISSING_EXTRA, ConditionError, compile_condition
@@ -91,7 +92,7 @@ def test_reasons(text: str, event: Event, saw: str) -> None:
 
 def test_negative_lead_time_is_said_with_its_sign() -> None:
     """A change after the start shows a lead time below zero."""
-    late = replace(EVENT, after=replace(AFTER, start=NOW - timedelta(hours=2)))
+    late = replace(EVENT, after=structs.replace(AFTER, start=NOW - timedelta(hours=2)))
     assert compile_condition('lead_time > duration("0s")')(late) == (False, "false with lead_time -2 h")
 
 

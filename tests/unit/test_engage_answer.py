@@ -13,15 +13,60 @@ DATE = "Tue, 24 Nov 2026 07:00:00 GMT"
 
 
 def test_a_page_is_its_records_and_its_place_in_the_list() -> None:
-    """The records are left as they are, whatever they are."""
+    """The records are left as they are, whatever they are, byte for byte."""
     body = {
         "data": [record(), None, 5],
         "meta": {"offset": 50, "limit": 25, "totalCount": 53, "more": True},
         "links": {},
     }
-    page = page_of(orjson.dumps(body))
-    assert page.records == [record(), None, 5]
-    assert (page.meta.offset, page.meta.limit, page.meta.total_count) == (50, 25, 53)
+    page = page_of(orjson.dumps(body, option=orjson.OPT_INDENT_2))
+    assert [one.id for one in page.records] == ["1701", None, None]
+    assert [orjson.loads(bytes(one.content)) for one in page.records] == [record(), None, 5]
+    assert bytes(page.records[0].content).startswith(b'{\n      "id": "1701",\n')
+    assert (page.limit, page.total) == (25, 53)
+
+
+def page_with(*records: bytes) -> bytes:
+    """Returns a body with these records."""
+    return b'{"meta": {"offset": 0, "limit": 25, "totalCount": 25}, "data": [' + b", ".join(records) + b"]}"
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b'{"id": "1701"}', "1701"),
+        (b'{"x": [{"id": "1"}], "id": 1701}', "1701"),
+        (b'{"id": "x-1701"}', "x-1701"),
+        (b'{"\\u0069d": "\\u0031701"}', "1701"),
+        (b'{"id": "1700", "id": "1701"}', "1701"),
+        (b'{"id": null, "id": "1701"}', "1701"),
+        (b'{"id": "1701", "id": null}', None),
+        (b'{"id": "1701", "name": "\xff"}', "1701"),
+        (b'{"id": "\xff"}', None),
+        (b'{"id": ""}', None),
+        (b'{"id": null}', None),
+        (b'{"id": true}', None),
+        (b'{"id": 1.5}', None),
+        (b'{"id": ["1701"]}', None),
+        (b'{"id": {"id": "1701"}}', None),
+        (b"{}", None),
+        (b'["id", "1701"]', None),
+        (b'"1701"', None),
+        (b"[" * 500 + b"]" * 500, None),
+    ],
+)
+def test_an_id_is_read_where_there_is_one(content: bytes, name: str | None) -> None:
+    """Text or whole number; an odd record hides no other, and no record is read for more than that."""
+    page = page_of(page_with(b'{"id": "1"}', content, b'{"id": "2"}'))
+    assert [one.id for one in page.records] == ["1", name, "2"]
+    assert bytes(page.records[1].content) == content
+
+
+@pytest.mark.parametrize("numbers", [{"limit": "25", "totalCount": "53"}, {"limit": 25.0, "totalCount": 53}])
+def test_numbers_may_come_as_text(numbers: dict[str, object]) -> None:
+    """What they say is clear."""
+    page = page_of(orjson.dumps({"data": [], "meta": {"offset": "0"} | numbers}))
+    assert (page.limit, page.total) == (25, 53)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +77,8 @@ def test_a_page_is_its_records_and_its_place_in_the_list() -> None:
         (b'{"data": [', "no JSON"),
         (b"\xff\xfe", "no JSON"),
         (b"[" * 5000, "no JSON"),
+        (page_with(b"[" * 5000 + b"]" * 5000), "no JSON"),
+        (page_with(b'{"id": nul}'), "no JSON"),
         (b"null", "at the top"),
         (b"[]", "at the top"),
         (b"{}", "at data"),

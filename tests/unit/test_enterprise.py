@@ -8,7 +8,7 @@ import pytest
 
 from notifier.engage.simulated.document import STATUSES, Booking
 from notifier.engage.simulated.enterprise import Enterprise
-from notifier.engage.simulated.query import Query, QueryError, Span, parse
+from notifier.engage.simulated.query import Dialect, Edges, Query, QueryError, Span, parse
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 TOMORROW = NOW + timedelta(days=1)
@@ -54,8 +54,8 @@ def seen(enterprise: Enterprise, appointment_id: str) -> dict[str, Any]:
     return raw
 
 
-def found(enterprise: Enterprise, text: str, span: Span = "overlap") -> list[str]:
-    return [row.id for row in enterprise.select(parse(text, span).wanted)]
+def found(enterprise: Enterprise, text: str, dialect: Dialect | None = None) -> list[str]:
+    return [row.id for row in enterprise.select(parse(text, dialect or Dialect()).wanted)]
 
 
 def test_a_new_appointment_has_the_documented_shape() -> None:
@@ -265,6 +265,20 @@ def test_a_query_sees_the_latest_change() -> None:
     assert found(enterprise, "status[]=ACCEPTED") == []
 
 
+def test_a_journal_knows_every_state() -> None:
+    """From when it is kept, a journal has each change with what it made, and erasures; a new place is no change."""
+    enterprise = Enterprise()
+    one, two = made(enterprise), made(enterprise)
+    assert list(enterprise.journal) == []
+    assert [row.id for row in enterprise.keep_journal()] == [one, two]
+    enterprise.cancel(one, LATER)
+    enterprise.shift(two, "front")
+    enterprise.remove(two)
+    three = made(enterprise)
+    states = [(name, None if row is None else row.status) for name, row in enterprise.journal]
+    assert states == [(one, "CANCELLED"), (two, None), (three, "ACCEPTED")]
+
+
 def test_each_filter_asks_for_any_of_its_values_and_all_must_hold() -> None:
     """Values of one parameter are alternatives; parameters narrow each other down."""
     enterprise = Enterprise()
@@ -283,27 +297,39 @@ def test_each_filter_asks_for_any_of_its_values_and_all_must_hold() -> None:
     assert found(enterprise, f"id[]={three}&office-id[]=13") == [three]
 
 
+MINUTES = {
+    "inside": (10, 20),
+    "across the start": (-10, 10),
+    "across the end": (50, 70),
+    "around": (-10, 70),
+    "exactly": (0, 60),
+    "at the start": (0, 0),
+    "ends at the start": (-10, 0),
+    "starts at the end": (60, 70),
+}
+
+
 @pytest.mark.parametrize(
-    ("span", "expected"),
+    ("span", "edges", "expected"),
     [
-        ("overlap", ["inside", "across the start", "across the end", "around", "at the start"]),
-        ("start", ["inside", "across the end", "at the start"]),
-        ("contained", ["inside", "at the start"]),
+        ("overlap", "usual", {"inside", "across the start", "across the end", "around", "exactly", "at the start"}),
+        ("overlap", "inclusive", set(MINUTES)),
+        ("overlap", "exclusive", {"inside", "across the start", "across the end", "around", "exactly"}),
+        ("start", "usual", {"inside", "across the end", "exactly", "at the start"}),
+        ("start", "inclusive", {"inside", "across the end", "exactly", "at the start", "starts at the end"}),
+        ("start", "exclusive", {"inside", "across the end"}),
+        ("end", "usual", {"inside", "across the start", "at the start", "ends at the start"}),
+        ("end", "inclusive", {"inside", "across the start", "exactly", "at the start", "ends at the start"}),
+        ("end", "exclusive", {"inside", "across the start"}),
+        ("contained", "usual", {"inside", "exactly", "at the start"}),
+        ("contained", "inclusive", {"inside", "exactly", "at the start"}),
+        ("contained", "exclusive", {"inside"}),
     ],
 )
-def test_from_and_to_mean_what_the_span_says(span: Span, expected: list[str]) -> None:
-    """A window of one hour holds an appointment by overlap, by start or by containment, and never an undated one."""
+def test_from_and_to_mean_what_span_and_edges_say(span: Span, edges: Edges, expected: set[str]) -> None:
+    """An hour holds an appointment by overlap, start, end or both, with its own two moments or without."""
     enterprise = Enterprise()
-    minutes = {
-        "inside": (10, 20),
-        "across the start": (-10, 10),
-        "across the end": (50, 70),
-        "around": (-10, 70),
-        "at the start": (0, 0),
-        "ends at the start": (-10, 0),
-        "starts at the end": (60, 70),
-    }
-    for name, (start, end) in minutes.items():
+    for name, (start, end) in MINUTES.items():
         enterprise.put(
             {
                 "id": name,
@@ -312,7 +338,26 @@ def test_from_and_to_mean_what_the_span_says(span: Span, expected: list[str]) ->
             }
         )
     enterprise.put({"id": "undated", "start": None, "end": None})
-    assert found(enterprise, "from=2026-11-24T09:00:00Z&to=2026-11-24T10:00:00Z", span) == expected
+    window = "from=2026-11-24T09:00:00Z&to=2026-11-24T10:00:00Z"
+    assert set(found(enterprise, window, Dialect(span, edges))) == expected
+
+
+def test_a_gateway_can_filter_by_update() -> None:
+    """Its parameter keeps what changed at that moment or later; without a gateway nobody knows that parameter."""
+    enterprise = Enterprise()
+    gateway = Dialect(updated_since="updated-from")
+    enterprise.put({"id": "odd", "updatedAt": "lately"})
+    one, two, three = (made(enterprise) for _ in range(3))
+    enterprise.cancel(two, LATER)
+    enterprise.cancel(three, LATER + timedelta(minutes=1))
+    assert found(enterprise, "updated-from=2026-11-24T09:05:00Z", gateway) == [two, three]
+    assert found(enterprise, "updated-from=2026-11-24T09:05:00.001Z", gateway) == [three]
+    assert found(enterprise, "updated-from=2026-11-24T09:00:00Z&status[]=ACCEPTED", gateway) == [one]
+    assert len(found(enterprise, "", gateway)) == 4
+    with pytest.raises(QueryError, match="date-time"):
+        parse("updated-from=today", gateway)
+    with pytest.raises(QueryError, match="unknown"):
+        parse("updated-from=2026-11-24T09:05:00Z")
 
 
 def test_one_bound_is_enough() -> None:

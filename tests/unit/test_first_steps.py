@@ -11,6 +11,7 @@ from notifier.config.config_table import (
     ConfigTable,
     LimitsTable,
     OAuthTable,
+    OperatorTable,
     SourceTable,
     StoreTable,
     SweepTable,
@@ -105,7 +106,7 @@ def test_every_section_can_be_switched_on(tmp_path: Path, number: int) -> None:
 def test_everything_can_be_switched_on(tmp_path: Path) -> None:
     """All examples hold together, and every channel among them is one that can be opened."""
     settings = load(tmp_path, switched_on(EXAMPLE))
-    assert list(settings.sources) == ["acme", "other"]
+    assert list(settings.sources) == ["acme", "other", "gateway"]
     assert list(settings.channels) == ["team", "slack", "teams", "desk", "crm"]
     for name, channel in settings.channels.items():
         secret = channel.signing_secret
@@ -125,7 +126,16 @@ def test_defaults_are_shown(tmp_path: Path) -> None:
 
 def test_every_key_is_explained() -> None:
     """There is no key of the configuration that the example does not show."""
-    for table in (ConfigTable, StoreTable, SourceTable, OAuthTable, LimitsTable, SweepTable, ChannelTable):
+    for table in (
+        ConfigTable,
+        StoreTable,
+        SourceTable,
+        OAuthTable,
+        LimitsTable,
+        SweepTable,
+        ChannelTable,
+        OperatorTable,
+    ):
         for name, field in table.model_fields.items():
             key = field.alias or name
             assert re.search(rf"^#?(?:{key} = |\[+(?:\w+\.)*{key}\b)", EXAMPLE, re.MULTILINE), key

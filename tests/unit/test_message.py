@@ -1,11 +1,11 @@
 """Messages as a person reads them, and templates that must not do harm."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from notifier.core.escape import Target
 from notifier.core.event import Event
@@ -555,6 +555,8 @@ def test_a_rule_is_told_as_it_is() -> None:
 def test_the_extremes_of_the_calendar_have_local_times() -> None:
     """The first and the last moments that a record may hold can be shown in every zone."""
     for year in (2, 9998):
-        far = replace(appointment(), start=datetime(year, 1, 1, tzinfo=UTC), end=datetime(year, 12, 31, 23, tzinfo=UTC))
+        far = structs.replace(
+            appointment(), start=datetime(year, 1, 1, tzinfo=UTC), end=datetime(year, 12, 31, 23, tzinfo=UTC)
+        )
         for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
             assert str(year)[-1] in message(event(far), ZoneInfo(zone)).body

@@ -1,10 +1,10 @@
 """What a poll decides: rows, events, verdicts and deliveries."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
@@ -177,7 +177,7 @@ def test_what_is_baseline_is_known_from_then_on(status: str, looks: list[Any]) -
     """An appointment that was stored in silence is compared like any other when it changes."""
     seen: Appointment = appointment(status=status, updated_at=NOW - DAY)
     (row,) = planned(observation(seen), looks=looks).rows
-    moved = replace(seen, start=NOW + DAY)
+    moved = structs.replace(seen, start=NOW + DAY)
     plan = planned(observation(moved, NOW + MINUTE), held=(row,))
     assert plan.recorded[0].event.kinds == (Kind.RESCHEDULED,)
     assert plan.rows[0].revision == 1
@@ -188,3 +188,26 @@ def test_the_time_of_an_observation_is_kept() -> None:
     at: datetime = NOW - SECOND
     (row,) = planned(observation(CANCELLED, at), held=(known(appointment()),)).rows
     assert row.observed_at == at
+
+
+@pytest.mark.parametrize("status", ["CANCELLED", "COMPLETED", "NO_SHOW"])
+def test_what_was_booked_and_called_off_between_two_looks_is_both(status: str) -> None:
+    """No appointment begins in such a status, so a rule that waits for it hears of it as well."""
+    fresh = appointment(status=status, created_at=NOW, updated_at=NOW)
+    (entry,) = planned(observation(fresh)).recorded
+    assert entry.event.kinds == (Kind.STATUS_CHANGED, Kind.CREATED)
+    assert [(one.field, one.before, one.after) for one in entry.event.changes] == [("status", None, status)]
+
+
+def test_a_hole_is_no_news() -> None:
+    """Where a field is null that is always there, we go on with what we know, and see what else changed."""
+    before = appointment(office="12", fingerprints=(("answers", "aa"), ("location", "bb")))
+    seen = Observation(
+        appointment(office=None, fingerprints=(("location", "cc"),)), b"holed", NOW, holes=("office", "answers")
+    )
+    plan = planned(seen, held=(known(before),))
+    (entry,) = plan.recorded
+    assert [change.field for change in entry.event.changes] == ["location"]
+    (row,) = plan.rows
+    assert (row.appointment.office, row.digest) == ("12", b"holed")
+    assert row.appointment.fingerprints == (("answers", "aa"), ("location", "cc"))

@@ -10,6 +10,7 @@ from notifier.core.event import Event
 from notifier.core.rule import (
     ID_FIELDS,
     STOPPED,
+    TOO_LATE,
     WORD_FIELDS,
     Requirement,
     Verdict,
@@ -19,11 +20,26 @@ from notifier.core.rule import (
     from_status,
     judge,
     lead_time,
+    max_age,
     on_kinds,
     to_status,
     walk,
 )
-from tests.builders import DAY, HOUR, MINUTE, SECOND, START, appointment, created, discovered, event, rule, undated
+from tests.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    START,
+    appointment,
+    created,
+    discovered,
+    event,
+    rule,
+    undated,
+    vanished,
+)
 
 MATCH = Verdict("any", matched=True)
 
@@ -111,6 +127,60 @@ def test_to_wants_the_status_after() -> None:
     assert judge(cancelled, event()) == MATCH
     assert judge(cancelled, discovered(appointment(status="CANCELLED"))) == MATCH
     assert judge(cancelled, event(status="NO_SHOW")) == missed("to", "CANCELLED", "NO_SHOW")
+
+
+def noticed(age: Any, before: Any = None) -> Event:
+    """Returns a cancellation that was noticed this long after it happened."""
+    known = appointment(updated_at=NOW - 30 * DAY if before is None else before)
+    return event(known, status="CANCELLED", updated_at=NOW - age)
+
+
+@pytest.mark.parametrize("age", [2 * HOUR, MINUTE, 0 * MINUTE, -HOUR])
+def test_a_change_that_is_young_enough_is_told(age: Any) -> None:
+    """The bound itself is young enough, and so is what comes from a clock that is ahead of ours."""
+    assert judge(rule(max_age(2 * HOUR)), noticed(age)) == MATCH
+
+
+@pytest.mark.parametrize(
+    ("age", "saw"),
+    [(2 * HOUR + SECOND, "2 h"), (3 * HOUR + 20 * MINUTE, "3 h 20 min"), (3 * DAY, "3 days")],
+)
+def test_a_change_that_was_noticed_too_late_is_not_told(age: Any, saw: str) -> None:
+    """The verdict says how old it was, and how old it might have been."""
+    assert judge(rule(max_age(120 * MINUTE)), noticed(age)) == missed(TOO_LATE, "2h", saw)
+
+
+def test_a_change_without_a_time_of_its_own_is_never_too_late() -> None:
+    """When an appointment vanished nobody tells; a time that did not move on is that of an earlier change."""
+    young = rule(max_age(MINUTE))
+    assert judge(young, vanished(appointment(updated_at=NOW - DAY))) == MATCH
+    assert judge(young, noticed(DAY, before=NOW - DAY)) == MATCH
+    assert judge(young, noticed(2 * DAY, before=NOW - DAY)) == MATCH
+
+
+@pytest.mark.parametrize("first_seen", [created, discovered])
+def test_a_first_sight_can_be_too_late(first_seen: Any) -> None:
+    """As after an outage: what was reached meanwhile is not told for new."""
+    verdict = judge(rule(max_age(HOUR)), first_seen(appointment(updated_at=NOW - DAY)))
+    assert verdict == missed(TOO_LATE, "1h", "1 day")
+
+
+def test_what_is_too_late_stops_no_walk() -> None:
+    """The rules after it are asked, as after any that did not match."""
+    late = rule(max_age(HOUR), name="late", stop=True)
+    assert [verdict.matched for verdict in walk([late, rule(name="next")], noticed(DAY))] == [False, True]
+
+
+def test_requirements_tell_programs_what_they_ask_for() -> None:
+    """Whoever plans the queries reads values and bounds, and never the text for people."""
+    assert on_kinds([Kind.CREATED]).values == {"created"}
+    assert from_status(["ACCEPTED"]).values == {"ACCEPTED"}
+    assert to_status(["CANCELLED", "NO_SHOW"]).values == {"CANCELLED", "NO_SHOW"}
+    assert field_among("office", ["12", "13"]).values == {"12", "13"}
+    assert changed_any(["start"]).values == {"start"}
+    assert lead_time("<24h").bounds == (None, DAY)
+    assert lead_time(">0s <=2h <24h").bounds == (0 * HOUR, 2 * HOUR)
+    assert lead_time(">=1h >2h").bounds == (2 * HOUR, None)
 
 
 @pytest.mark.parametrize("field", [*ID_FIELDS, *WORD_FIELDS])

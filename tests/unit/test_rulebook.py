@@ -89,6 +89,7 @@ def test_every_key(tmp_path: Path) -> None:
         where.updated_by_type = "ANYTHING"
         where.changed = ["start", "internal_notes"]
         where.lead_time = ">0s <24h"
+        max_age = "120m"
         channels = ["team", "desk"]
         title = "Hello {{ appointment.id }}"
         body = "{{ when }}"
@@ -114,6 +115,7 @@ def test_every_key(tmp_path: Path) -> None:
         ("where.updated_by_type", "ANYTHING"),
         ("where.changed", "start or internal_notes"),
         ("where.lead_time", ">0s <24h"),
+        ("max_age", "2h"),
     ]
 
 
@@ -154,6 +156,14 @@ def test_condition(tmp_path: Path) -> None:
     assert judge(good, EVENT).matched
     verdict = judge(bad, EVENT)
     assert (verdict.matched, verdict.key, verdict.saw) == (False, "if", 'false with status "CANCELLED"')
+
+
+def test_how_old_a_change_may_be_is_asked_last(tmp_path: Path) -> None:
+    """So a verdict that something was noticed too late says that all else held."""
+    pytest.importorskip("cel_expr_python")
+    text = 'max_age = "1h"\nif = "true"\nwhere.lead_time = "<24h"\n'
+    (rule,) = load(tmp_path, a=RULE.replace("updated", "status_changed") + text)
+    assert [requirement.key for requirement in rule.requirements] == ["on", "where.lead_time", "if", "max_age"]
 
 
 def test_condition_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,6 +243,10 @@ MISTAKES = [
         'where.lead_time = "<24x"',
         "`lead_time` must compare the time left with durations, like <24h, >2d or >0s <24h, not `<24x`",
     ),
+    ('max_age = "2 hours"', "`max_age` must be a duration like 90s, 5m, 2h or 7d, not `2 hours`"),
+    ('max_age = "-2h"', "`max_age` must be from 1s to 366d, not `-2h`"),
+    ('max_age = "0s"', "`max_age` must be from 1s to 366d, not `0s`"),
+    ("max_age = 2", "`max_age` must be a duration like 90s, 5m, 2h or 7d, not `2`"),
     ('stop = "true"', "`stop` must be true or false, not text"),
     ("description = 5", "`description` must be text in quotes, not a number"),
     ("title = ''", "`title` must not be empty"),
@@ -273,7 +287,7 @@ def test_names(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["hours", "hold", "group", "digest", "throttle", "stays", "remind", "escalate", "always", "max_age", "silence"],
+    ["hours", "hold", "group", "digest", "throttle", "stays", "remind", "escalate", "always", "silence"],
 )
 def test_keys_of_later_versions(tmp_path: Path, key: str) -> None:
     """What this version can't do is a mistake and not ignored."""

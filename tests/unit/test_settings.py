@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from notifier.config.settings import DEFAULT_SWEEPS, FILTERS, Settings, load_settings
+from notifier.config.settings import DEFAULT_SWEEPS, FILTERS, OperatorSettings, Settings, load_settings
+from notifier.core.brake import Brake
 from notifier.core.sweep import Sweep
-from notifier.engage.client import _PARAMETERS
+from notifier.engage.client import PARAMETERS
 from notifier.errors import ConfigError
 
 SECRET = "hunter2"
@@ -60,6 +61,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert (source.timeout, source.deadline) == (timedelta(seconds=30), timedelta(minutes=2))
     assert source.page_size == 1000
     assert (source.limits.requests_per_minute, source.limits.concurrency) == (1500, 2)
+    assert source.brake == Brake(share=0.2, count=500)
     assert source.sweeps == DEFAULT_SWEEPS
 
 
@@ -89,6 +91,9 @@ def test_every_key(tmp_path: Path) -> None:
         [sources.acme.limits]
         requests_per_minute = 3000
         concurrency = 4
+        [sources.acme.brake]
+        share = 1
+        count = 2000
         [[sources.acme.sweeps]]
         name = "mine"
         from = "-1d"
@@ -112,6 +117,7 @@ def test_every_key(tmp_path: Path) -> None:
     assert source.oauth.client_secret.get_secret_value() == "s3cret"
     assert source.oauth.scope == "read"
     assert (source.limits.requests_per_minute, source.limits.concurrency) == (3000, 4)
+    assert source.brake == Brake(share=1, count=2000)
     assert source.sweeps == (
         Sweep(
             name="mine",
@@ -144,7 +150,7 @@ def test_secrets_are_out_of_sight(tmp_path: Path) -> None:
 
 def test_filters_are_those_of_the_api() -> None:
     """A sweep takes every filter that the client can send, and no other."""
-    assert set(FILTERS) == set(_PARAMETERS)
+    assert set(FILTERS) == set(PARAMETERS)
 
 
 def test_every_mistake_is_told(tmp_path: Path) -> None:
@@ -191,11 +197,42 @@ SOURCE_MISTAKES = [
     ("page_size = 1.5", "`page_size` must be a whole number, not a number with a point"),
     ("page_size = true", "`page_size` must be a whole number, not true or false"),
     ('page_size = "10"', "`page_size` must be a whole number, not text"),
+    ('overlap = "0s"', "`overlap` must be from 1s to 366d, not `0s`"),
+    (
+        'updated_since = "updated from"',
+        "`updated_since` must be the name of a query parameter: letters, digits, -, _ and ., not `updated from`",
+    ),
+    (
+        'updated_since = ""',
+        "`updated_since` must be the name of a query parameter: letters, digits, -, _ and ., not ``",
+    ),
+    (
+        'updated_since = "from"',
+        "`updated_since` must be a parameter of its own; notifier asks by this one for something else, not `from`",
+    ),
+    ("updated_since = true", "`updated_since` must be text in quotes, not true or false"),
+    (
+        'complete_every = "1h"',
+        "`complete_every` is for sources with `updated_since` only; without it every reading is complete",
+    ),
+    ('updated_since = "x y"\ncomplete_every = "1h"', "`updated_since` must be the name of a query parameter"),
+    (
+        'updated_since = "since"\ncomplete_every = "1 h"',
+        "`complete_every` must be a duration like 90s, 5m, 2h or 7d, not `1 h`",
+    ),
     ("limits = 5", "`limits` must be a table with keys of its own, not a number"),
     ("limits = { concurrency = 5 }", "`concurrency` must be 4 or less, not `5`"),
     ("limits = { requests_per_minute = 3001 }", "`requests_per_minute` must be 3000 or less, not `3001`"),
     ('[sources.acme.sweeps]\nname = "x"', "`sweeps` must be written with two brackets: [[sources.acme.sweeps]]"),
-    ("[sources.acme.brake]", "unknown key `brake`"),
+    ("brake = 0.2", "`brake` must be a table with keys of its own, not a number with a point"),
+    ("brake = { share = 20 }", "`share` must be 1 or less, not `20`"),
+    ("brake = { share = 0 }", "`share` must be 0.01 or more, not `0`"),
+    ("brake = { share = nan }", "`share` must be 1 or less, not `nan`"),
+    ('brake = { share = "20 %" }', "`share` must be a number, not text"),
+    ("brake = { share = true }", "`share` must be a number, not true or false"),
+    ("brake = { count = 0 }", "`count` must be 1 or more, not `0`"),
+    ("brake = { count = 0.5 }", "`count` must be a whole number, not a number with a point"),
+    ("brake = { floor = 5 }", "unknown key `floor`; known here: share, count"),
 ]
 
 
@@ -240,6 +277,17 @@ def test_two_sweeps_of_one_name(tmp_path: Path) -> None:
         (9, "`every` is missing"),
         (10, "there is a sweep `x` in line 7 already"),
     ]
+
+
+def test_a_gateway_that_filters(tmp_path: Path) -> None:
+    """A source may name the parameter by which it can be asked for its latest changes, and how often for everything."""
+    plain = load(tmp_path, SOURCE).sources["acme"]
+    assert (plain.updated_since, plain.overlap) == (None, timedelta(minutes=5))
+    gateway = load(tmp_path, f'{SOURCE}overlap = "2m"\nupdated_since = "updated-from"\n').sources["acme"]
+    assert (gateway.updated_since, gateway.overlap) == ("updated-from", timedelta(minutes=2))
+    assert gateway.complete_every == timedelta(hours=1)
+    often = load(tmp_path, f'{SOURCE}updated_since = "since"\ncomplete_every = "10m"\n').sources["acme"]
+    assert often.complete_every == timedelta(minutes=10)
 
 
 ADDRESSES = [
@@ -347,11 +395,11 @@ def test_strange_time_zones(tmp_path: Path, zone: str) -> None:
     assert text.startswith(f"`timezone`: there is no time zone `{zone}`")
 
 
-@pytest.mark.parametrize("table", ["operator", "web", "brake"])
+@pytest.mark.parametrize("table", ["web", "brake"])
 def test_tables_of_later_versions(tmp_path: Path, table: str) -> None:
     """What this version does not know is a mistake and not ignored."""
     ((_, text),) = complaints(tmp_path, f"{SOURCE}[{table}]")
-    assert text == f"unknown key `{table}`; known here: timezone, rules, store, sources, channels"
+    assert text == f"unknown key `{table}`; known here: timezone, rules, store, sources, channels, operator"
 
 
 def test_references(tmp_path: Path) -> None:
@@ -428,3 +476,38 @@ def test_problems_found_elsewhere(tmp_path: Path) -> None:
     settings = load(tmp_path, SOURCE + '[channels.team]\nurl = "nope://"\n')
     problem = settings.problem(("channels", "team", "url"), "is odd")
     assert (problem.line, problem.file.name) == (7, "config.toml")
+
+
+OPS = '[channels.ops]\nurl = "console://"\n[channels.desk]\nurl = "console://"\n'
+
+
+def test_the_operator(tmp_path: Path) -> None:
+    """There is none unless one is named; one text is a channel, several are a list, and each counts once."""
+    assert load(tmp_path, SOURCE + OPS).operator == OperatorSettings(channels=(), after=timedelta(minutes=5))
+    one = load(tmp_path, SOURCE + OPS + '[operator]\nchannels = "ops"\n')
+    assert one.operator == OperatorSettings(channels=("ops",), after=timedelta(minutes=5))
+    two = load(tmp_path, SOURCE + OPS + '[operator]\nchannels = ["ops", "desk", "ops"]\nafter = "90s"\n')
+    assert two.operator == OperatorSettings(channels=("ops", "desk"), after=timedelta(seconds=90))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "complaint"),
+    [
+        ('channels = ["ops",\n"opps"]', 12, "`channels`: there is no channel `opps`; did you mean `ops`?"),
+        ('channels = "zzz"', 11, "`channels`: there is no channel `zzz`; known here: ops, desk"),
+        ('channels = "${PASSWORD}"', 11, "`channels`: there is no channel `${PASSWORD}`"),
+        ('after = "5m"', 10, "`channels` is missing"),
+        ("channels = []", 11, "`channels` must not be empty"),
+        ("channels = 3", 11, "`channels` must be text in quotes, or a list of such texts, not a number"),
+        ('channels = "ops"\nafter = "0s"', 12, "`after` must be from 1s to 366d, not `0s`"),
+        (
+            'channels = "ops"\nheartbeat_url = "x"',
+            12,
+            "unknown key `heartbeat_url`; known here: channels, after",
+        ),
+    ],
+)
+def test_mistakes_about_the_operator(tmp_path: Path, text: str, line: int, complaint: str) -> None:
+    """A channel that is not there is told with the nearest one, and so is everything else; no secret is shown."""
+    text = SOURCE + OPS + "[operator]\n" + text
+    assert complaints(tmp_path, text, PASSWORD=SECRET) == [(line, complaint)]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Final, Literal
 
+from notifier.engage.simulated.calendar import Calendar
 from notifier.engage.simulated.document import Booking, Party, add_answer, draft, meet, primary, sign
 from notifier.engage.simulated.order import Settled, arrange
 from notifier.engage.simulated.population import populate
@@ -18,7 +19,8 @@ from notifier.engage.simulated.row import EPOCH, Row, write_time
 
 FIRST_ID: Final = 1001
 SPREAD: Final = (timedelta(days=-14), timedelta(days=90))
-REMEMBERED_QUERIES: Final = 256
+REMEMBERED_QUERIES: Final = 64
+REMEMBERED_ROWS: Final = 2_000_000  # of all remembered queries together
 
 # What the API lets one edit in place; times and status have operations of their own.
 EDITABLE: Final = frozenset(
@@ -38,6 +40,7 @@ EDITABLE: Final = frozenset(
 )
 
 Alteration = Callable[[dict[str, Any], datetime], None]
+Entry = tuple[str, Row | None]
 
 
 class Enterprise:
@@ -55,7 +58,10 @@ class Enterprise:
         self._changes = 0  # changes ever made
         self._next_id = FIRST_ID
         self._latest = EPOCH  # moment of the newest change
-        self._selected: dict[tuple[Wanted, Settled], tuple[Row, ...]] = {}  # answers that hold until the next change
+        self._calendar = Calendar()
+        self._journal: list[Entry] | None = None
+        # Answers, each of which holds until a row changes that is or was among those it asks for.
+        self._selected: dict[tuple[Wanted, Settled], tuple[Row, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -73,15 +79,25 @@ class Enterprise:
         """All appointments, oldest insertion first."""
         return self.select(Wanted())
 
+    def keep_journal(self) -> tuple[Row, ...]:
+        """Write down every change from now on; returns how things stand now, so that nothing lies between."""
+        with self._lock:
+            self._journal = []
+            return tuple(self._rows.values())
+
+    @property
+    def journal(self) -> tuple[Entry, ...]:
+        """What appointments became since then, oldest change first; None for one that was erased."""
+        with self._lock:
+            return tuple(self._journal or ())
+
     def select(self, wanted: Wanted, order: Settled = "insertion") -> tuple[Row, ...]:
-        """The rows that a query asks for; the same query costs nothing until something changes."""
+        """The rows that a query asks for; the same query costs nothing until something in its answer changes."""
         with self._lock:
             found = self._selected.get((wanted, order))
             if found is None:
                 found = arrange(select(self._candidates(wanted), wanted), order)
-                if len(self._selected) >= REMEMBERED_QUERIES:
-                    self._selected.clear()
-                self._selected[wanted, order] = found
+                self._remember(wanted, order, found)
             return found
 
     def create(
@@ -188,22 +204,24 @@ class Enterprise:
     def remove(self, appointment_id: str) -> str:
         """Erase an appointment, as if it had never been."""
         with self._lock:
-            del self._rows[appointment_id]
-            self._selected.clear()
+            row = self._rows.pop(appointment_id)
+            self._calendar.discard(row)
+            self._forget(row)
+            if self._journal is not None:
+                self._journal.append((appointment_id, None))
         return appointment_id
 
     def shift(self, appointment_id: str, to: Literal["front", "back"]) -> str:
         """Change a row's place by insertion, as a database may that writes it anew; the appointment stays as it is."""
         with self._lock:
-            others = self._rows.copy()
-            row = others.pop(appointment_id)
             if to == "front":
                 self._front -= 1
-                self._rows = {row.id: replace(row, position=self._front)} | others
+                position = self._front
             else:
-                self._rows = others | {row.id: replace(row, position=self._inserted)}
-                self._inserted += 1
-            self._selected.clear()
+                position, self._inserted = self._inserted, self._inserted + 1
+            row = replace(self._rows[appointment_id], position=position)
+            self._rows[appointment_id] = row
+            self._forget(row)
         return appointment_id
 
     def put(self, raw: Mapping[str, Any]) -> str:
@@ -217,15 +235,29 @@ class Enterprise:
     ) -> tuple[str, ...]:
         """Make many plausible appointments at once, the same ones for the same seed and moment."""
         with self._lock:
+            self._selected.clear()  # cheaper than to ask of each row in which answers it belongs
             ids = tuple(self._free_id() for _ in range(count))
             for raw in populate(ids, seed, self._moment(now), spread):
                 self._keep(raw, raw["id"])
             return ids
 
     def _candidates(self, wanted: Wanted) -> Iterable[Row]:
-        if wanted.ids is None:
+        """Rows among which are all that a query asks for, as few as is easily told."""
+        if wanted.ids is not None:
+            return [self._rows[one] for one in wanted.ids if one in self._rows]
+        if wanted.since is None and wanted.until is None and wanted.statuses is None:
             return self._rows.values()
-        return sorted((self._rows[one] for one in wanted.ids if one in self._rows), key=lambda row: row.position)
+        return map(self._rows.__getitem__, self._calendar.near(wanted.since, wanted.until, wanted.statuses))
+
+    def _remember(self, wanted: Wanted, order: Settled, found: tuple[Row, ...]) -> None:
+        self._selected[wanted, order] = found
+        while len(self._selected) > REMEMBERED_QUERIES or sum(map(len, self._selected.values())) > REMEMBERED_ROWS:
+            del self._selected[next(iter(self._selected))]
+
+    def _forget(self, *changed: Row) -> None:
+        """Drop the answers that a change makes wrong, given the row before it and after it."""
+        for wanted, order in [one for one in self._selected if select(changed, one[0])]:
+            del self._selected[wanted, order]
 
     def _make(self, now: datetime, booking: Booking, status: str, by: Party) -> str:
         with self._lock:
@@ -245,9 +277,15 @@ class Enterprise:
     def _keep(self, raw: Mapping[str, Any], key: str) -> str:
         known = self._rows.get(key)
         self._changes += 1
-        self._rows[key] = Row.of(raw, key, self._inserted if known is None else known.position, self._changes)
+        row = Row.of(raw, key, self._inserted if known is None else known.position, self._changes)
         self._inserted += known is None
-        self._selected.clear()
+        if known is not None:
+            self._calendar.discard(known)
+        self._calendar.add(row)
+        self._rows[key] = row
+        self._forget(row) if known is None else self._forget(known, row)
+        if self._journal is not None:
+            self._journal.append((key, row))
         return key
 
     def _free_id(self) -> str:

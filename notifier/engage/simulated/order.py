@@ -4,7 +4,8 @@ By insertion is how a table is read that nobody sorts. By update time, newest fi
 while somebody pages. An unstable list comes in another order at each request.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from notifier.engage.simulated.chance import chance
@@ -22,18 +23,18 @@ def _by_update(row: Row) -> tuple[bool, int, int]:
     return row.updated is None, -(row.updated or 0), -row.change
 
 
-def _by_id(row: Row) -> str:
-    return row.id
-
-
 # What has no start, or no time of its update that can be read, comes last.
-_KEYS: Final[Mapping[Settled, Callable[[Row], Any]]] = {"start": _by_start, "updated": _by_update, "id": _by_id}
+_KEYS: Final[Mapping[Settled, Callable[[Row], Any]]] = {
+    "insertion": attrgetter("position"),
+    "start": _by_start,
+    "updated": _by_update,
+    "id": attrgetter("id"),
+}
 
 
-def arrange(rows: Sequence[Row], order: Settled) -> tuple[Row, ...]:
-    """Rows that come by insertion, in another settled order; ids compare as the text that they are."""
-    key = _KEYS.get(order)
-    return tuple(rows) if key is None else tuple(sorted(rows, key=key))
+def arrange(rows: Iterable[Row], order: Settled) -> tuple[Row, ...]:
+    """Rows in a settled order; ids compare as the text that they are."""
+    return tuple(sorted(rows, key=_KEYS[order]))
 
 
 def shuffle(rows: Sequence[Row], seed: int, number: int) -> tuple[Row, ...]:

@@ -15,8 +15,12 @@ from urllib.parse import parse_qsl
 from notifier.engage.simulated.document import MEETING_TYPES, STATUSES
 from notifier.engage.simulated.row import Row, instant
 
-# The API does not say what `from` and `to` mean; a client has to work with each of these.
-Span = Literal["overlap", "start", "contained"]
+# The API does not say what `from` and `to` mean; a client has to work with each of these: what takes part of the time
+# between them, begins in it, ends in it, or does both.
+Span = Literal["overlap", "start", "end", "contained"]
+# Nor whether these two moments themselves belong to it. "usual": the first one does, and the other one only where an
+# appointment may end.
+Edges = Literal["usual", "inclusive", "exclusive"]
 
 DEFAULT_LIMIT: Final = 25
 LONGEST_EXTERNAL_ID: Final = 255
@@ -62,11 +66,18 @@ class Wanted:
     since: int | None = None  # `from`, in microseconds since 1970
     until: int | None = None  # `to`
     span: Span = "overlap"
+    edges: Edges = "usual"
+    updated_since: int | None = None  # of a gateway's own parameter
 
     @property
     def ids(self) -> frozenset[str] | None:
         """The ids asked for, if any were."""
         return dict(self.among).get("id")
+
+    @property
+    def statuses(self) -> frozenset[str] | None:
+        """The statuses asked for, if any were."""
+        return dict(self.among).get("status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +89,34 @@ class Query:
     limit: int = DEFAULT_LIMIT
 
 
-def parse(text: str, span: Span = "overlap", default_limit: int = DEFAULT_LIMIT) -> Query:
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a server takes what is not documented."""
+
+    span: Span = "overlap"
+    edges: Edges = "usual"
+    default_limit: int = DEFAULT_LIMIT
+    # The name that a gateway gives to a parameter of its own, `updatedAt` at that moment or later; None: it has none.
+    updated_since: str | None = None
+
+
+def parse(text: str, dialect: Dialect = Dialect()) -> Query:
     """Read a query string as the API documents it, or raise QueryError."""
     arrays: dict[str, set[str]] = {}
     scalars: dict[str, str] = {}
     for name, value in _pairs(text):
         if name.removesuffix("[]") in _ARRAYS:
             arrays.setdefault(_array_name(name), set()).add(_item(name, value))
-        elif name in _SCALARS:
+        elif name in _SCALARS or name == dialect.updated_since:
             _set_once(scalars, name, value)
         else:
             raise QueryError(f"unknown query parameter {name!r}", "QUERY_PARAMETER_UNKNOWN")
     among = tuple((_ARRAYS[name], frozenset(values)) for name, values in sorted(arrays.items()))
-    wanted = Wanted(among, _moment(scalars, "from"), _moment(scalars, "to"), span)
-    return Query(wanted, _number(scalars, "offset", _OFFSET, 0), _number(scalars, "limit", _LIMIT, default_limit))
+    since, until = _moment(scalars, "from"), _moment(scalars, "to")
+    updated_since = None if dialect.updated_since is None else _moment(scalars, dialect.updated_since)
+    wanted = Wanted(among, since, until, dialect.span, dialect.edges, updated_since)
+    limit = _number(scalars, "limit", _LIMIT, dialect.default_limit)
+    return Query(wanted, _number(scalars, "offset", _OFFSET, 0), limit)
 
 
 def select(rows: Iterable[Row], wanted: Wanted) -> tuple[Row, ...]:
@@ -99,6 +124,9 @@ def select(rows: Iterable[Row], wanted: Wanted) -> tuple[Row, ...]:
     found = rows
     if wanted.since is not None or wanted.until is not None:
         found = _dated(found, wanted)
+    if wanted.updated_since is not None:
+        since = wanted.updated_since
+        found = [row for row in found if row.updated is not None and row.updated >= since]
     for field, values in wanted.among:
         found = _among(found, field, values)
     return tuple(found)
@@ -115,13 +143,20 @@ def _dated(rows: Iterable[Row], wanted: Wanted) -> list[Row]:
     """The rows within `from` and `to`; a row without a start is never within."""
     since = -(1 << 63) if wanted.since is None else wanted.since
     until = 1 << 63 if wanted.until is None else wanted.until
-    times = ((row, row.start, row.end) for row in rows)
+    # Times are whole microseconds: to leave a moment out is to begin one later, or to end one earlier.
+    first = since + (wanted.edges == "exclusive")
+    last = until - (wanted.edges != "inclusive")
     if wanted.span == "start":
-        return [row for row, start, _ in times if start is not None and since <= start < until]
-    dated = ((row, start, end) for row, start, end in times if start is not None and end is not None)
+        return [row for row in rows if row.start is not None and first <= row.start <= last]
+    dated = ((row, row.start, row.end) for row in rows if row.start is not None and row.end is not None)
+    if wanted.span == "end":
+        return [row for row, _, end in dated if first <= end <= last]
     if wanted.span == "contained":
-        return [row for row, start, end in dated if since <= start and end <= until]
-    return [row for row, start, end in dated if start < until and (end > since or start >= since)]
+        last = until - (wanted.edges == "exclusive")
+        return [row for row, start, end in dated if first <= start and end <= last]
+    # What is over when the time begins is not within, unless the edges say so, or it takes no time at all.
+    over = since + (wanted.edges != "inclusive")
+    return [row for row, start, end in dated if start <= last and (end >= over or start >= first)]
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -7,12 +7,14 @@ a thousand rows nor a filter over a hundred thousand parses or serialises anythi
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+SHARED: Final = 10_000  # values that rows have in common
 
 
 def write_time(at: datetime) -> str:
@@ -101,14 +103,24 @@ def _party(raw: Mapping[str, Any], party: str) -> tuple[str, ...]:
     if not isinstance(participants, list):
         return ()
     ids = [_id_in(one.get("participant")) for one in participants if isinstance(one, dict) and one.get("type") == party]
-    return tuple(found for found in ids if found is not None)
+    return _shared(tuple(found for found in ids if found is not None))
+
+
+@lru_cache(SHARED)
+def _shared(people: tuple[str, ...]) -> tuple[str, ...]:
+    """The same people, in the one tuple that all their rows keep: a quarter of a row's memory otherwise."""
+    return people
 
 
 def _instant_in(value: object) -> int | None:
-    if not isinstance(value, str):
-        return None
+    return _read_time(value) if isinstance(value, str) else None
+
+
+@lru_cache(SHARED)
+def _read_time(text: str) -> int | None:
+    """The moment of a text; appointments begin at the same times, over and over again."""
     try:
-        at = datetime.fromisoformat(value)
+        at = datetime.fromisoformat(text)
     except ValueError:
         return None
     return instant(at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -34,6 +34,8 @@ class SlipKind(StrEnum):
     """A row before the offset is rescheduled and goes behind it: it comes twice, another does not come."""
     MOVE_FRONT = "move-front"
     """A row behind the offset is rescheduled and goes before it: it does not come, another comes twice."""
+    REORDER = "reorder"
+    """A row before the offset goes behind it, as it is: it comes twice, another does not come. Nobody changed it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,19 @@ def _move_front(gap: _Gap, draws: Random) -> bool:
     return True
 
 
+def _reorder(gap: _Gap, draws: Random) -> bool:
+    if not gap.coming:
+        return False
+    gap.enterprise.shift(draws.choice(gap.passed).id, "back")
+    return True
+
+
 _ACTS: Final[Mapping[SlipKind, Callable[[_Gap, Random], bool]]] = {
     SlipKind.INSERT: _insert,
     SlipKind.REMOVE: _remove,
     SlipKind.MOVE_BACK: _move_back,
     SlipKind.MOVE_FRONT: _move_front,
+    SlipKind.REORDER: _reorder,
 }
 
 

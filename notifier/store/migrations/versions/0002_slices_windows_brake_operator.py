@@ -41,9 +41,11 @@ def upgrade() -> None:
     op.create_table(
         "trouble",
         sa.Column("name", TEXT(), nullable=False),
+        sa.Column("kind", TEXT(), nullable=False),
         sa.Column("text", TEXT(), nullable=False),
         sa.Column("began_at", TIME(), nullable=False),
         sa.Column("told_at", TIME(), nullable=True),
+        sa.Column("well_since", TIME(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_trouble")),
     )
     op.create_table(
@@ -51,6 +53,9 @@ def upgrade() -> None:
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("id", TEXT(), nullable=False),
         sa.Column("channel", TEXT(), nullable=False),
+        sa.Column("trouble", TEXT(), nullable=False),
+        sa.Column("kind", TEXT(), nullable=False),
+        sa.Column("edge", TEXT(), nullable=False),
         sa.Column("title", TEXT(), nullable=False),
         sa.Column("body", TEXT(), nullable=False),
         sa.Column("state", TEXT(), nullable=False),
@@ -65,7 +70,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name=op.f("uq_notice_id")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_notice_due", "notice", ["channel", "due_at", "seq"], sqlite_where=UNSETTLED)
+    op.create_index("ix_notice_due", "notice", ["channel", "trouble", "due_at", "seq"], sqlite_where=UNSETTLED)
+    op.create_index(op.f("ix_notice_channel_settled_at"), "notice", ["channel", "settled_at"])
 
 
 def _sweep() -> None:
@@ -107,6 +113,7 @@ def _delivery() -> None:
     op.execute("INSERT INTO new_delivery SELECT * FROM delivery")
     op.drop_table("delivery")
     op.rename_table("new_delivery", "delivery")
-    op.create_index("ix_delivery_due", "delivery", ["channel", "due_at", "seq"], sqlite_where=UNSETTLED)
+    op.create_index("ix_delivery_due", "delivery", ["channel", "state", "due_at", "seq"], sqlite_where=UNSETTLED)
+    op.create_index("ix_delivery_held", "delivery", ["state", "reason", "event_id"], sqlite_where=sa.text("state = 'held'"))
     op.create_index("ix_delivery_order", "delivery", ["channel", "order_key", "seq"], sqlite_where=UNSETTLED)
-    op.create_index(op.f("ix_delivery_state_channel"), "delivery", ["state", "channel"])
+    op.create_index(op.f("ix_delivery_state_channel_settled_at"), "delivery", ["state", "channel", "settled_at"])

@@ -1,0 +1,189 @@
+"""A notice: what the operator is told of a trouble of the notifier itself, in words for people and for programs.
+
+It says what is wrong since when, what it looks like, what it means for those who wait for messages, and what to do.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from notifier.core.duration import say_duration
+from notifier.core.escape import Target, as_html, defuse, plain
+from notifier.core.facts import say_moment
+from notifier.core.message import BODY_LIMIT, TITLE_LIMIT, Message
+from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
+
+TYPE_PREFIX = "notifier.trouble."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One message that is owed to the operator by one channel."""
+
+    #: The same on every try, and for the same trouble told again after a crash.
+    id: str
+    channel: str
+    #: What it is about, as `source acme`.
+    trouble: str
+    kind: TroubleKind
+    edge: Edge
+    title: str
+    body: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    #: What is wrong; the name goes in front.
+    wrong: str
+    #: What is said when it is over.
+    over: str
+    #: What it means for those who wait for messages.
+    meaning: str
+    remedy: str
+
+
+_LOOK = "Look: notifier status"
+_LATER = "Until it is over, its changes are noticed late or not at all. Nothing is lost: they are found afterwards."
+_FASTER = f"Raise its `every`, or narrow its span. {_LOOK}"
+_SWEEP_BACK = "is read again"
+
+_WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
+    ("source", TroubleKind.UNAVAILABLE): _Words(
+        "does not answer",
+        "answers again",
+        "No change is noticed, so nobody is told of one. Nothing is lost: it is found afterwards.",
+        f"Nothing, if it is soon over. Else see to network, proxy and Pexip. {_LOOK}",
+    ),
+    ("source", TroubleKind.REFUSED): _Words(
+        "refuses access",
+        "answers again",
+        "No change is noticed, so nobody is told of one. Nothing is lost: it is found afterwards.",
+        f"Correct token, scope or enterprise and start notifier again; else it asks again in 15 minutes. {_LOOK}",
+    ),
+    ("sweep", TroubleKind.UNAVAILABLE): _Words(
+        "gets no answer, though others of its source do",
+        _SWEEP_BACK,
+        _LATER,
+        f"Nothing, if it is soon over. Else make its span smaller. {_LOOK}",
+    ),
+    ("sweep", TroubleKind.REFUSED): _Words(
+        "is refused, though others of its source are not",
+        _SWEEP_BACK,
+        _LATER,
+        f"Correct its filters in config.toml and start notifier again. {_LOOK}",
+    ),
+    ("sweep", TroubleKind.INCOMPLETE): _Words(
+        "can't be read completely",
+        _SWEEP_BACK,
+        "Changes that are seen are told. Some may be noticed late, and nothing counts as vanished.",
+        f"Nothing, if it is soon over. Else make its span smaller. {_LOOK}",
+    ),
+    ("sweep", TroubleKind.CRASHED): _Words(
+        "fails by a mistake of notifier",
+        _SWEEP_BACK,
+        _LATER,
+        "Report it with the log line poll_crashed. It is tried again at every beat.",
+    ),
+    ("sweep", TroubleKind.DOUBTFUL): _Words(
+        "is doubted",
+        "is trusted again",
+        "What it found may be held, and nothing of it counts as vanished, until somebody decides. Other sweeps go on.",
+        f"Find out whether it is right, then release or discard it, with the command above. {_LOOK}",
+    ),
+    ("beat", TroubleKind.SLOW): _Words(
+        "is too slow", "keeps its beat again", "Changes are noticed later than its beat promises.", _FASTER
+    ),
+    ("budget", TroubleKind.SLOW): _Words(
+        "is overspent", "is kept again", "The sweeps with the longest beats are read late.", f"As it says. {_LOOK}"
+    ),
+    ("channel", TroubleKind.DEAD_LETTERS): _Words(
+        "does not get all its messages",
+        "has no new dead letters",
+        "These messages do not arrive. They are kept; later ones are tried as usual, and not told here one by one.",
+        "Look: notifier deliveries --state dead, then notifier explain EVENT. Try it: notifier test-send {name}",
+    ),
+}
+
+
+def notice_of(trouble: OpenTrouble, edge: Edge, channel: str, zone: ZoneInfo, now: datetime) -> Notice:
+    """Returns what one channel is owed when a trouble begins, gets worse or ends."""
+    words = _words_of(trouble)
+    title, body = _ended(trouble, words, zone, now) if edge is Edge.ENDED else _began(trouble, words, zone, now)
+    key = f"{trouble.name}\0{trouble.kind}\0{edge}\0{trouble.began_at.isoformat()}\0{channel}"
+    return Notice(
+        id=hashlib.blake2b(key.encode(), digest_size=10).hexdigest(),
+        channel=channel,
+        trouble=trouble.name,
+        kind=trouble.kind,
+        edge=edge,
+        title=title,
+        body=body,
+        made_at=now,
+    )
+
+
+def message_of(notice: Notice, target: Target) -> Message:
+    """Returns the notice as the target shows it; what it quotes is made harmless."""
+    clean = defuse if target is Target.CHAT else plain
+    title = _cut(clean(notice.title), TITLE_LIMIT)
+    body = _cut("\n".join(map(clean, notice.body.splitlines())), BODY_LIMIT)
+    return Message(title, as_html(body) if target is Target.HTML else body, target)
+
+
+def document_of(notice: Notice) -> Mapping[str, object]:
+    """Returns the CloudEvents document of a notice, for webhooks. It only ever grows."""
+    return {
+        "specversion": "1.0",
+        "id": notice.id,
+        "source": "/notifier",
+        "subject": notice.trouble,
+        "time": notice.made_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "type": TYPE_PREFIX + notice.edge,
+        "datacontenttype": "application/json",
+        "data": {"trouble": notice.trouble, "kind": notice.kind.value, "title": notice.title, "body": notice.body},
+    }
+
+
+def headline(trouble: OpenTrouble) -> str:
+    """Returns in a few words what is wrong, as `source acme does not answer`."""
+    return f"{trouble.name} {_words_of(trouble).wrong}"
+
+
+def _words_of(trouble: OpenTrouble) -> _Words:
+    sort = trouble.name.partition(" ")[0]
+    unnamed = _Words(f"is in trouble: {trouble.kind}", "is well again", "Messages may not be sent.", _LOOK)
+    return _WORDS.get((sort, trouble.kind), unnamed)
+
+
+def _began(trouble: OpenTrouble, words: _Words, zone: ZoneInfo, now: datetime) -> tuple[str, str]:
+    lasted = say_duration(now - trouble.began_at)
+    lines = (
+        f"Since {_moment(trouble.began_at, zone)} ({lasted}).",
+        f"It looks like this: {trouble.text}",
+        f"What it means: {words.meaning}",
+        f"What to do: {words.remedy.format(name=trouble.name.partition(' ')[2])}",
+    )
+    since = say_moment(trouble.began_at, zone)
+    return f"notifier: {trouble.name} {words.wrong}, since {since}", "\n".join(lines)
+
+
+def _ended(trouble: OpenTrouble, words: _Words, zone: ZoneInfo, now: datetime) -> tuple[str, str]:
+    until = trouble.well_since or now
+    lasted = say_duration(until - trouble.began_at)
+    lines = (
+        f"From {_moment(trouble.began_at, zone)} until {_moment(until, zone)} ({lasted}).",
+        f"It was: {trouble.text}",
+        "There is nothing to do.",
+    )
+    return f"notifier: {trouble.name} {words.over}, since {say_moment(until, zone)}", "\n".join(lines)
+
+
+def _moment(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{say_moment(moment, zone)} {zone.key}"
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

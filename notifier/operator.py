@@ -1,0 +1,175 @@
+"""The operator's ear: looks at what is on record, and puts down what the operator is to hear of it.
+
+Gather, decide, write, as the poll line does; all of it from the store, so that a look may be repeated, left out, or
+made by the next process, and nothing is told twice or forgotten.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from notifier.budgets import load_of
+from notifier.clock import Clock
+from notifier.config.settings import Settings
+from notifier.core import diagnosis
+from notifier.core.diagnosis import Pulse
+from notifier.core.notice import headline, notice_of
+from notifier.core.sweep import SweepOutcome, SweepRun
+from notifier.core.trouble import Edge, Finding, OpenTrouble, Step, follow
+from notifier.store import hold, notices, snapshot
+from notifier.store.database import Store, Transaction
+from notifier.store.snapshot import SweepRecord
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a look changes of one trouble on record."""
+
+    known: OpenTrouble | None
+    step: Step
+
+    @property
+    def subject(self) -> OpenTrouble:
+        """The trouble that it is about: as it is now, or as it was where it is over."""
+        subject = self.step.trouble or self.known
+        assert subject is not None
+        return subject
+
+
+class Operator:
+    """Knows who the operator is; several threads may let it look."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._since = clock()
+
+    def look(self) -> bool:
+        """Compares what is wrong with what is on record, and owes the notices that follow; returns whether it does.
+
+        Raises:
+            StoreError: the store can't be used; the next look makes up for it.
+        """
+        now = self._clock()
+        with self._store.reading() as tx:
+            if not any(self._changes(tx, now)):
+                return False
+        with self._store.writing() as tx:
+            # Again, since another thread may have been faster.
+            changes = list(self._changes(tx, now))
+            for change in changes:
+                self._write(tx, change, now)
+        edges = [change for change in changes if change.step.edge]
+        for change in edges:
+            _tell(change)
+        return bool(edges)
+
+    def crashed(self, source: str, sweep: str, error: BaseException) -> None:
+        """Puts on record that a mistake of ours ended the poll of a sweep; only its kind, the log has the rest.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        now = self._clock()
+        with self._store.writing() as tx:
+            record = next((one for one in snapshot.sweeps(tx) if (one.source, one.name) == (source, sweep)), None)
+            run = SweepRun(
+                source=source,
+                sweep=sweep,
+                started_at=now,
+                finished_at=now,
+                outcome=SweepOutcome.CRASHED,
+                held=record.last.held if record and record.last else 0,
+                error=f"a mistake in notifier ({type(error).__name__}); the log has more, under poll_crashed",
+            )
+            snapshot.record_sweep(tx, source, sweep, run)
+
+    @property
+    def _channels(self) -> Sequence[str]:
+        return self._settings.operator.channels
+
+    @property
+    def _after(self) -> timedelta:
+        return self._settings.operator.after
+
+    def _changes(self, tx: Transaction, now: datetime) -> Iterator[_Change]:
+        known = notices.troubles(tx)
+        findings, names = self._findings(tx, known, now)
+        for finding in findings:
+            before = known.get(finding.name)
+            step = follow(before, finding, now, self._after)
+            if step.trouble != before:
+                yield _Change(before, step)
+        # What is not configured any more is no trouble, and who took it out knows.
+        yield from (_Change(one, Step(None)) for name, one in known.items() if name not in names)
+
+    def _findings(
+        self, tx: Transaction, known: Mapping[str, OpenTrouble], now: datetime
+    ) -> tuple[list[Finding], set[str]]:
+        records = snapshot.sweeps(tx)
+        braked = set(hold.braked(tx))
+        pulses = self._pulses(records, braked)
+        load, channels = load_of(self._settings, records), list(self._settings.channels)
+        found = [*self._of_sources(pulses, known), *self._of_channels(tx, known, now)]
+        found += diagnosis.examine_beats(pulses, load, self._since, now, self._after)
+        former = braked - {(pulse.source, pulse.sweep) for pulse in pulses}
+        found += [diagnosis.examine_former(source, sweep, now) for source, sweep in sorted(former)]
+        return found, diagnosis.names_of(pulses, load, channels) | {finding.name for finding in found}
+
+    def _pulses(self, records: Sequence[SweepRecord], braked: set[tuple[str, str]]) -> list[Pulse]:
+        known = {(record.source, record.name): record for record in records}
+        return [
+            _pulse(source.name, sweep.name, sweep.every, known.get((source.name, sweep.name)), braked)
+            for source in self._settings.sources.values()
+            for sweep in source.sweeps
+        ]
+
+    def _of_sources(self, pulses: Sequence[Pulse], known: Mapping[str, OpenTrouble]) -> Iterator[Finding]:
+        for source in self._settings.sources:
+            own = [pulse for pulse in pulses if pulse.source == source]
+            finding = diagnosis.examine_source(source, own, self._after)
+            if finding is not None:
+                yield finding
+            # Once it was told and until it is over, what its sweeps do is part of it.
+            trouble = known.get(diagnosis.source_name(source))
+            answers = not (finding and finding.trouble) and not (trouble and trouble.told_at)
+            of_sweeps = (diagnosis.examine_sweep(pulse, self._after, source_answers=answers) for pulse in own)
+            yield from (one for one in of_sweeps if one is not None)
+
+    def _of_channels(self, tx: Transaction, known: Mapping[str, OpenTrouble], now: datetime) -> Iterator[Finding]:
+        for channel in self._settings.channels:
+            trouble = known.get(diagnosis.channel_name(channel))
+            since = min(now - diagnosis.STILL, trouble.began_at if trouble else now)
+            yield diagnosis.examine_channel(channel, notices.dead_letters(tx, channel, since), now)
+
+    def _write(self, tx: Transaction, change: _Change, now: datetime) -> None:
+        if change.step.trouble is None:
+            notices.forget(tx, change.subject.name)
+        else:
+            notices.keep(tx, change.step.trouble)
+        if edge := change.step.edge:
+            zone = self._settings.zone
+            notices.owe(tx, [notice_of(change.subject, edge, channel, zone, now) for channel in self._channels])
+
+
+def _pulse(
+    source: str, sweep: str, every: timedelta, record: SweepRecord | None, braked: set[tuple[str, str]]
+) -> Pulse:
+    pulse = Pulse(
+        source=source, sweep=sweep, every=every, last=None, failing_since=None, held=(source, sweep) in braked
+    )
+    return replace(pulse, last=record.last, failing_since=record.failing_since) if record else pulse
+
+
+def _tell(change: _Change) -> None:
+    subject = change.subject
+    told = log.bind(trouble=subject.name, kind=subject.kind.value, since=subject.began_at.isoformat())
+    if change.step.edge is Edge.ENDED:
+        told.info("trouble_ended")
+    else:
+        told.error("trouble_began", what=headline(subject), text=subject.text)
