@@ -48,7 +48,7 @@ rules = ["rules.toml"]
 base_url = "{url}"
 enterprise = "acme"
 token = "{token}"
-requests_per_minute = {requests_per_minute}
+limits.requests_per_minute = {requests_per_minute}
 
 [channels.desk]
 url = "console://"

@@ -18,7 +18,7 @@ from notifier.core.manner import PLAIN, Manner
 from notifier.core.plan import Known, Observation, Plan, make_plan
 from notifier.core.rule import Rule
 from notifier.core.stray import Fate
-from notifier.core.sweep import Sweep, SweepOutcome, SweepRun, Window
+from notifier.core.sweep import Sweep, SweepOutcome, SweepRun, Window, reach
 from notifier.engage.answer import QueryRefused
 from notifier.engage.client import EngageClient
 from notifier.engage.remembered import PageMemory
@@ -95,7 +95,10 @@ class Poller:
         """
         run = self._begin(STRAYS)
         with self._store.reading() as tx:
-            found = snapshot.strays(tx, self._source, sweeps, run.reading.started_at, ASKED_AT_ONCE)
+            now = run.reading.started_at
+            # What a sweep is still to read after an outage is no stray yet.
+            spans = [(sweep, reach(sweep, run.looks, now)) for sweep in sweeps]
+            found = snapshot.strays(tx, self._source, spans, now, ASKED_AT_ONCE)
         trouble = self._paused(run) or self._try(run, lambda: self._look_after(run, found))
         outcome, error = trouble or (SweepOutcome.DOUBTFUL if run.doubt else SweepOutcome.OK, run.doubt)
         return self._end(run, outcome, error)
@@ -137,6 +140,7 @@ class Poller:
         reading = Reading(
             sweep=sweep,
             started_at=now,
+            span=reach(sweep, looks, now),
             window=Window(None if watermark is None else min(watermark, now) - self._manner.overlap, now),
             whole=self._asks_for_all(record, now),
             urgency=sweep.every.total_seconds(),

@@ -30,6 +30,9 @@ log = structlog.get_logger(__name__)
 SLICE_ROWS = 5000
 """How many appointments a slice may hold: what is in memory at once."""
 
+TOLERANCE = 2
+"""How many times as many may come all the same, where a slice grew since it was cut."""
+
 PASSES = 3
 """How often a slice is read that slips and can't be cut further."""
 
@@ -61,6 +64,8 @@ class Reading:
 
     sweep: Sweep
     started_at: datetime
+    #: The start times that it covers.
+    span: Span
     window: Window
     #: Whether everything is asked for, not only what was updated within the window.
     whole: bool
@@ -83,11 +88,6 @@ class Reading:
     own: dict[str, int] = field(default_factory=dict)
     #: Whether the snapshot holds what the slice in hand brought.
     agreed: bool = True
-
-    @property
-    def span(self) -> Span:
-        """The start times that it covers."""
-        return self.sweep.span(self.started_at)
 
     def recall(self, digest: bytes) -> Listed | None:
         """Returns what a page with this hash listed, if it need not be read again."""
@@ -241,7 +241,7 @@ class Reader:
             reading.pages += 1
             reading.served_at = reading.served_at or look.served_at or look.asked_at
             seen.add(look)
-            if seen.pages == 1 and not piece.fixed and len(cut(replace(piece, rows=seen.total), now)) > 1:
+            if seen.pages == 1 and self._is_too_large(piece, seen.total, now):
                 seen.broken_off = True
                 return
             for one in self._differing(look, known, seen):
@@ -256,6 +256,10 @@ class Reader:
                 held = {}
         if held:
             yield list(held.values())
+
+    def _is_too_large(self, piece: Slice, total: int, now: datetime) -> bool:
+        """Whether it is worth a request to cut a slice first; one that grew a little is cut for the next run."""
+        return not piece.fixed and len(cut(replace(piece, rows=total, limit=piece.limit * TOLERANCE), now)) > 1
 
     def _asked(self, piece: Span, whole: Span) -> Span:
         """Returns what is asked for to get a slice: a little more, and much more at the ends of the whole."""

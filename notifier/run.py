@@ -71,7 +71,7 @@ class Run:
         return Look(
             scope=self.sweep.scope,
             began_at=self.reading.served_at or self.reading.started_at,
-            span=self.reading.span,
+            span=self.sweep.span(self.reading.started_at),
             end_offset=self.sweep.end,
             filters=self.sweep.filters,
         )

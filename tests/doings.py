@@ -113,8 +113,10 @@ def _create(deed: _Deed) -> None:
 
 
 def _create_many(deed: _Deed) -> None:
+    """Several are made, half of the times to begin all at once: such a slice can't be cut into parts."""
     for number in range(3 + deed.choice % 5):
-        do(deed.truth, deed.now, Doing("create", start=deed.doing.start + number, choice=number))
+        start = deed.doing.start + (number if deed.choice % 2 else 0)
+        do(deed.truth, deed.now, Doing("create", start=start, choice=number))
 
 
 def _reschedule(deed: _Deed) -> None:
@@ -122,6 +124,12 @@ def _reschedule(deed: _Deed) -> None:
         deed.write({"start": None, "end": None, "status": "OUTGOING_INVITE"})
     else:
         deed.truth.reschedule(deed.name, deed.now, deed.start, deed.start + LENGTHS[deed.choice % len(LENGTHS)])
+
+
+def _replace(deed: _Deed) -> None:
+    """It goes and another one comes, so that there are as many as before."""
+    deed.truth.remove(deed.name)
+    _create(deed)
 
 
 def _return(deed: _Deed) -> None:
@@ -166,6 +174,7 @@ _CHANGING: Mapping[str, Callable[[_Deed], object]] = {
     ),
     "edit": lambda deed: deed.truth.edit(deed.name, deed.now, {"internalNotes": f"note {deed.choice}"}),
     "remove": lambda deed: deed.truth.remove(deed.name),
+    "replace": _replace,
     "return": _return,
     "revert": _revert,
     "change unsigned": lambda deed: deed.write(_change(deed), ahead=None),

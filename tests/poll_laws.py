@@ -15,6 +15,7 @@ from notifier.core.change import Kind, compare, kinds_of
 from notifier.core.delivery import State
 from notifier.core.event import Event
 from notifier.core.sweep import OVERLAP, Span, Sweep, SweepOutcome, SweepRun, passes
+from notifier.engage.simulated.row import EPOCH
 from tests.truth import HONEST, Spell, Truth
 
 
@@ -84,12 +85,19 @@ class PastLook:
 class PastLooks:
     """What had been looked at before a poll."""
 
-    #: In readings that were complete.
+    #: In readings that were complete, oldest first.
     complete: Sequence[PastLook]
     #: The last ones that count as looks; where there is no complete one, that is the first.
     counting: Sequence[PastLook]
     #: The last ones that came to anything.
     tried: Sequence[PastLook]
+
+    def owe(self, appointment: Appointment, spell: Spell) -> bool:
+        """Whether a sweep that had been looked at before was to show this one, and has not gone past it since."""
+        later = [look for look in self.complete if look.moment >= spell.since]
+        past = {look.sweep.scope for look in later if not look.span.holds(appointment.start)}
+        before = [look for look in self.complete if look.moment < spell.since and look.sweep.scope not in past]
+        return any(look.awaited(appointment, spell.at) for look in before)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +143,9 @@ class Poll:
     def states(self, name: str) -> Sequence[Appointment]:
         """Returns what could be read of an appointment at some moment of the poll."""
         return [state for spell in self.spells(name) if (state := self.read(spell)) is not None]
+
+
+_NEVER = Spell(-1, EPOCH, None)
 
 
 def breaches_of(poll: Poll) -> Iterator[Breach]:
@@ -210,12 +221,12 @@ def _first_sight(name: str, poll: Poll) -> Iterator[Breach]:
     events = poll.events.get(name, ())
     seen = (events[0].before or events[0].after) if events else poll.after[name].appointment
     told = bool(events) and events[0].before is None
-    spell = next((one for one in poll.spells(name) if poll.read(one) == seen), None)
-    if spell is None:
-        return  # it never was so, which is another law
+    # The first one that nobody could tell from it: it may have been stored as that, and written anew since.
+    same = ((one, state) for one in poll.spells(name) if (state := poll.read(one)) is not None)
+    spell, seen = next(((one, state) for one, state in same if watched(state) == watched(seen)), (_NEVER, seen))
     honest = abs(seen.updated_at - spell.at) < HONEST
     untold = honest and spell.since > poll.known_at.get(name, -1)
-    owed = untold and any(look.moment < spell.since and look.awaited(seen, spell.at) for look in poll.looks.complete)
+    owed = untold and poll.looks.owe(seen, spell)
     if owed and not told:
         yield Breach(Law.LOST, name, f"it changed since a complete look, and was stored in silence: {seen}")
     if owed or not told:

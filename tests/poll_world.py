@@ -4,7 +4,7 @@ While a sweep is polled, things may happen before each of its requests is answer
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -70,12 +70,20 @@ HONEST_FAULTS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
+class Overtaking:
+    """After a page was made and before it arrives, something happens and another sweep finds it."""
+
+    doing: Doing
+    sweep: str
+
+
+@dataclass(frozen=True, slots=True)
 class Interruption:
     """Something that happens during a poll, before its request of this number is answered."""
 
     request: int
-    #: Somebody does something, the request fails, time passes, or the sweep of this name is polled meanwhile.
-    what: "Doing | FaultKind | timedelta | str"
+    #: Somebody does something, the request fails, time passes, or another sweep overtakes.
+    what: Doing | FaultKind | timedelta | Overtaking
 
 
 class World:
@@ -187,34 +195,35 @@ class World:
         if self._depth:
             return None
         self._requests += 1
-        struck = None
-        while self._interruptions and self._interruptions[0].request <= self._requests:
-            what = self._interruptions[0].what
-            is_sweep = isinstance(what, str) and not isinstance(what, FaultKind)
-            if is_sweep and dict(request.parameters).get("offset") != "0":
-                # Only a first page is asked for while nothing else is done.
-                self._interruptions[0] = Interruption(self._requests + 1, what)
-                self._interruptions.sort(key=lambda one: one.request)
-                break
-            del self._interruptions[0]
-            if isinstance(what, FaultKind):
-                struck = what
-                break
-            self._happen(what)
-        return struck
+        # While later pages are asked for, the poll line has other things in hand: only a first one can be overtaken.
+        first = dict(request.parameters).get("offset") == "0"
+        for one in self._due(overtaken=first):
+            if isinstance(one, FaultKind):
+                return one
+            if isinstance(one, Overtaking):
+                return self._overtake(request, one)
+            if isinstance(one, Doing):
+                do(self.truth, self.source_clock(), one)
+            else:
+                self.clock.now += one
+        return None
 
-    def _happen(self, what: Doing | timedelta | str) -> None:
-        if isinstance(what, Doing):
-            do(self.truth, self.source_clock(), what)
-        elif isinstance(what, str):
-            self._depth += 1
-            try:
-                self._others.append(self.auditor.poll(self.poller, SWEEPS[what]))
-            finally:
-                self._depth -= 1
-            self.clock.advance(milliseconds=1)
-        else:
-            self.clock.now += what
+    def _due(self, *, overtaken: bool) -> Iterator[Doing | FaultKind | timedelta | Overtaking]:
+        for one in tuple(self._interruptions):
+            if one.request <= self._requests and (overtaken or not isinstance(one.what, Overtaking)):
+                self._interruptions.remove(one)
+                yield one.what
+
+    def _overtake(self, request: SeenRequest, overtaking: Overtaking) -> Reply:
+        stale = self.simulator._route(request)
+        do(self.truth, self.source_clock(), overtaking.doing)
+        self.clock.advance(milliseconds=1)
+        self._depth += 1
+        try:
+            self._others.append(self.auditor.poll(self.poller, SWEEPS[overtaking.sweep]))
+        finally:
+            self._depth -= 1
+        return stale
 
 
 class _Turns:

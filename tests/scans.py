@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import Self
 
 from notifier.core.brake import Brake
 from notifier.core.change import Kind
 from notifier.core.sweep import SweepOutcome
+from notifier.engage.simulated.faults import FaultKind
 from notifier.engage.simulated.order import Order
 from notifier.engage.simulated.page import Cap
 from notifier.engage.simulated.query import Span
@@ -17,7 +19,7 @@ from notifier.engage.simulated.slip import Slip
 from tests.auditor import Audit
 from tests.doings import DAY, STARTS, VERBS, Doing, do
 from tests.poll_laws import Breach, Law
-from tests.poll_world import HONEST_FAULTS, SWEEPS, Interruption, World
+from tests.poll_world import HONEST_FAULTS, SWEEPS, Interruption, Overtaking, World
 
 ORDERS: Sequence[Order] = ("insertion", "start", "updated", "id", "unstable")
 SPANS: Sequence[Span] = ("overlap", "start", "end", "contained")
@@ -40,6 +42,9 @@ class Figures:
     """What many scans came to."""
 
     scans: int = 0
+    #: How many ids were asked for by themselves, and how many changes there were in truth.
+    enquired: int = 0
+    changes: int = 0
     outcomes: Counter[SweepOutcome] = field(default_factory=Counter)
     events: int = 0
     vanished: int = 0
@@ -53,8 +58,10 @@ class Figures:
         self.vanished += sum(Kind.VANISHED in event.kinds for event in audit.events)
         self.breaches += audit.breaches
 
-    def __iadd__(self, other: "Figures") -> "Figures":
+    def __iadd__(self, other: "Figures") -> Self:
         self.scans += other.scans
+        self.enquired += other.enquired
+        self.changes += other.changes
         self.outcomes += other.outcomes
         self.events += other.events
         self.vanished += other.vanished
@@ -96,6 +103,7 @@ class Scans:
         sweep = self._draws.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         audit = self.world.poll(sweep, self._interruptions())
         self.figures.add(audit)
+        self.figures.enquired, self.figures.changes = self.world.enquired, self.world.truth.moment
         self.world.clock.now += self._draws.choice((1, 20, 60, 300, 1200)) * timedelta(seconds=1)
         return audit
 
@@ -134,11 +142,11 @@ class Scans:
     def _interruptions(self) -> Iterator[Interruption]:
         for _ in range(self._draws.choice((0, 0, 0, 1, 2, 3))):
             kind = self._draws.random()
-            what: Doing | str | timedelta = self._doing()
+            what: Doing | Overtaking | FaultKind | timedelta = self._doing()
             if kind < 0.1:
                 what = self._draws.choice(HONEST_FAULTS)
             elif kind < 0.15:
-                what = self._draws.choice(tuple(SWEEPS))
+                what = Overtaking(self._doing(), self._draws.choice(tuple(SWEEPS)))
             elif kind < 0.3:
                 what = timedelta(seconds=20)
             yield Interruption(self._draws.randrange(1, 20), what)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,6 +11,9 @@ from notifier.core.appointment import Appointment
 
 OVERLAP = timedelta(minutes=5)
 """How far the source's clock may be off, or its list behind, before a change is taken for an old one."""
+
+FARTHEST_BACK = timedelta(days=30)
+"""How far beyond its span a sweep reads after an outage."""
 
 Filters = Mapping[str, tuple[str, ...]]
 
@@ -79,6 +82,18 @@ class Look:
         """Whether this look would have shown the appointment, had it been then as it is now."""
         slid = Span(self.span.start, None if self.end_offset is None else now + self.end_offset)
         return slid.holds(appointment.start) and passes(appointment, self.filters)
+
+
+def reach(sweep: Sweep, looks: Iterable[Look], now: datetime) -> Span:
+    """Returns what a run of the sweep has to read: its span, and what slid out of it since the last look at its scope.
+
+    What changed meanwhile and has passed is still to be told: after an outage that is days of it.
+    """
+    span = sweep.span(now)
+    before = next((look.span.start for look in looks if look.scope == sweep.scope), None)
+    if span.start is None or before is None:
+        return span
+    return Span(max(min(span.start, before), span.start - FARTHEST_BACK), span.end)
 
 
 class FirstSight(StrEnum):

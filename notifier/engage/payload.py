@@ -30,6 +30,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from notifier.core.appointment import MEETING_TYPES, STATUSES, TEXT_FIELDS, Appointment
+from notifier.engage.familiar import FamiliarRecord, read_familiar
 
 Content = bytes | msgspec.Raw
 """The JSON of one record."""
@@ -123,6 +124,7 @@ class _FamiliarRecord(_Record):
 
 _RECORD: TypeAdapter[dict[str, Any]] = TypeAdapter(cast("type[Any]", _Record))
 _FAMILIAR_RECORD: TypeAdapter[dict[str, Any]] = TypeAdapter(cast("type[Any]", _FamiliarRecord))
+_read_familiar = _FAMILIAR_RECORD.validator.validate_json
 _MOMENTS = ("start", "end", "created_at", "updated_at")
 _PLAIN_TEXTS = tuple(name for name in TEXT_FIELDS if name in _Record.__annotations__)
 _NUMBER_AS_TEXT = re.compile(rb'"(-?[0-9]+(?:\.[0-9]+)?)"')
@@ -173,6 +175,9 @@ def read_appointment(content: Content, key: bytes) -> Reading:
     Raises:
         RecordRejected: it has no id, no status, no `updatedAt`, or a value that would mislead.
     """
+    if (familiar := read_familiar(content)) is not None:
+        appointment = _of_familiar(familiar, key)
+        return Reading(appointment, _unfamiliar(appointment, ()))
     values, unknown = _validated(bytes(content))
     holes = _holes(values)
     links = _add_people(values)
@@ -182,6 +187,53 @@ def read_appointment(content: Content, key: bytes) -> Reading:
     values["fingerprints"] = [(name, _fingerprint(name, text, key)) for name, text in texts]
     appointment = _appointment(values)
     return Reading(appointment, _unfamiliar(appointment, unknown), holes)
+
+
+def _of_familiar(record: FamiliarRecord, key: bytes) -> Appointment:
+    """Returns the same appointment as the fields of the record would give when they are checked one by one."""
+    employees: list[tuple[bool, str]] = []
+    customers: list[tuple[bool, str]] = []
+    links: list[str] = []
+    for one in record.appointment_participants or ():
+        if one.type == "EMPLOYEE":
+            employees.append((one.role != "PRIMARY", one.participant.id))
+        elif one.type == "CUSTOMER":
+            customers.append((one.role != "PRIMARY", one.participant.id))
+        links += [link for link in (one.video_url, one.video_test_url) if link is not None]
+    employee, other_employees = _by_role(employees)
+    customer, other_customers = _by_role(customers)
+    texts = [(name, _canonical(text)) for name in _PLAIN_TEXTS if (text := getattr(record, name))]
+    if links:
+        texts.append(("video_links", orjson.dumps(sorted(links))))
+    return Appointment(
+        id=record.id,
+        status=record.status,
+        updated_at=record.updated_at,
+        start=record.start,
+        end=record.end,
+        created_at=record.created_at,
+        meeting_type=record.meeting_type or None,
+        office=record.office.id if record.office else None,
+        subject=record.subject.id if record.subject else None,
+        employee=employee,
+        customer=customer,
+        other_employees=tuple(other_employees),
+        other_customers=tuple(other_customers),
+        external_id=record.external_id,
+        listing=record.listing.id if record.listing else None,
+        lead_segment=record.lead_segment.id if record.lead_segment else None,
+        callback_request=record.callback_request.id if record.callback_request else None,
+        meeting_room=record.meeting_room.id if record.meeting_room else None,
+        hybrid=record.hybrid,
+        trailing_buffer_time=record.trailing_buffer_time,
+        created_by=record.created_by.id if record.created_by else None,
+        created_by_type=record.created_by_type,
+        created_from=record.created_from,
+        updated_by=record.updated_by.id if record.updated_by else None,
+        updated_by_type=record.updated_by_type,
+        updated_from=record.updated_from,
+        fingerprints=tuple([(name, _fingerprint(name, text, key)) for name, text in texts]),
+    )
 
 
 def _holes(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -225,7 +277,7 @@ def _moment(name: str, text: str) -> datetime:
 def _validated(content: bytes) -> tuple[dict[str, Any], Sequence[str]]:
     """Returns what a record holds under the names of our fields, and the fields that nobody knows."""
     try:
-        return _FAMILIAR_RECORD.validator.validate_json(content), ()
+        return _read_familiar(content), ()
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
     unknown = [str(one["loc"][0]) for one in found if one["type"] == "extra_forbidden"]

@@ -32,6 +32,13 @@ PATIENCE_SECONDS = 60.0
 BUSY_MILLISECONDS = 5000
 """How long SQLite waits for another process."""
 
+CHECKPOINT_PAGES = 8000
+"""After so many pages, 32 MB, what was written is brought from the log into the file: a first look writes the same pages
+of the indexes again and again."""
+
+CACHE_KILOBYTES = 8192
+"""What the writer may keep in memory: about what a slice of a first look touches."""
+
 CLAIM_SECONDS = 0.5
 """How long a claim is tried: whoever asks whether there is one holds the lock for a moment."""
 
@@ -189,7 +196,13 @@ def open_store(url_or_path: str | Path, *, synchronous: Synchronous = "full") ->
     """
     path = _path_of(url_or_path)
     _create_private(path)
-    pragmas = {"journal_mode": "wal", "synchronous": synchronous, "foreign_keys": "on"}
+    pragmas = {
+        "journal_mode": "wal",
+        "synchronous": synchronous,
+        "foreign_keys": "on",
+        "wal_autocheckpoint": str(CHECKPOINT_PAGES),
+        "cache_size": str(-CACHE_KILOBYTES),
+    }
     store = Store(path, _reading_engine(path), _engine(path, "BEGIN IMMEDIATE", pragmas, size=1))
     with ExitStack() as on_failure:
         on_failure.callback(store.close)

@@ -132,16 +132,20 @@ def digests_within(tx: Session, source: str, span: Span, filters: Filters = NO_F
     return dict(map(tuple, tx.execute(query).fetchall()))
 
 
-def strays(tx: Session, source: str, sweeps: Sequence[Sweep], now: datetime, most: int) -> dict[str, Fate]:
+Covered = Sequence[tuple[Sweep, Span]]
+"""Sweeps, and the start times that each of them covers now."""
+
+
+def strays(tx: Session, source: str, covered: Covered, now: datetime, most: int) -> dict[str, Fate]:
     """Returns what is to be done about appointments that lie in none of these sweeps; at most so many to ask for."""
     found: dict[str, Fate] = {}
     asked = 0
     last = ""
-    while asked < most and (page := _outside(tx, source, sweeps, now, last)):
+    while asked < most and (page := _outside(tx, source, covered, last)):
         last = page[-1].id
         for row in page:
             decided = fate(Stray(row.status, row.start, row.updated_at, row.asked_at, row.vanished_at is not None), now)
-            if decided is Fate.LEAVE or (decided is Fate.ASK and asked >= most) or _in_filters(row, sweeps, now):
+            if decided is Fate.LEAVE or (decided is Fate.ASK and asked >= most) or _in_filters(row, covered):
                 continue
             asked += decided is Fate.ASK
             found[row.id] = decided
@@ -163,15 +167,17 @@ def mark_asked(tx: Session, source: str, ids: Iterable[str], now: datetime) -> N
         tx.execute(update(AppointmentRow).where(*of).values(asked_at=now))
 
 
-def _outside(tx: Session, source: str, sweeps: Sequence[Sweep], now: datetime, after: str) -> Sequence[AppointmentRow]:
+def _outside(tx: Session, source: str, covered: Covered, after: str) -> Sequence[AppointmentRow]:
     """Returns the next appointments that no sweep covers which asks for dates and states alone."""
-    covered = or_(false(), *(_covered(sweep, now) for sweep in sweeps if not sweep.filters.keys() - {"status"}))
-    query = select(AppointmentRow).where(AppointmentRow.source == source, AppointmentRow.id > after, ~covered)
+    plain = (_covered(sweep, span) for sweep, span in covered if not sweep.filters.keys() - {"status"})
+    query = select(AppointmentRow).where(
+        AppointmentRow.source == source, AppointmentRow.id > after, ~or_(false(), *plain)
+    )
     return tx.exec(query.order_by(col(AppointmentRow.id)).limit(CHUNK)).all()
 
 
-def _covered(sweep: Sweep, now: datetime) -> ColumnElement[bool]:
-    span, wanted = sweep.span(now), sweep.filters.get("status")
+def _covered(sweep: Sweep, span: Span) -> ColumnElement[bool]:
+    wanted = sweep.filters.get("status")
     conditions: list[ColumnElement[bool]] = []
     if span.dated:
         # First, so that the whole is false where there is no start, and not null, whose opposite is null as well.
@@ -185,9 +191,9 @@ def _covered(sweep: Sweep, now: datetime) -> ColumnElement[bool]:
     return and_(true(), *conditions)
 
 
-def _in_filters(row: AppointmentRow, sweeps: Sequence[Sweep], now: datetime) -> bool:
+def _in_filters(row: AppointmentRow, covered: Covered) -> bool:
     """Whether a sweep covers the appointment that asks for more than dates and states."""
-    fine = [sweep for sweep in sweeps if sweep.filters.keys() - {"status"} and sweep.span(now).holds(row.start)]
+    fine = [sweep for sweep, span in covered if sweep.filters.keys() - {"status"} and span.holds(row.start)]
     return bool(fine) and any(passes(rows.read_state(row.state), sweep.filters) for sweep in fine)
 
 

@@ -14,7 +14,7 @@ from notifier.core.rule import max_age
 from notifier.core.sweep import Sweep, SweepOutcome
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
-from notifier.store import history
+from notifier.store import history, snapshot
 from notifier.store.database import Store
 from tests.builders import rule
 from tests.polling import events_in, polling
@@ -143,3 +143,32 @@ def test_the_backlog_goes_out_as_the_rules_say(tmp_path: Path, simulator: Simula
             ("crm", State.PENDING),
             ("crm", State.PENDING),
         ]
+
+
+def test_what_passed_during_an_outage_is_told_all_the_same(
+    tmp_path: Path, simulator: Simulator, clock: HandClock
+) -> None:
+    """An appointment of the first of three days without the source has left the span, and its no-show is news."""
+    missed, kept = book(simulator, clock, 0.5), book(simulator, clock, 0.6)
+    clock.advance(minutes=10)
+    with polling(tmp_path, simulator, clock) as (poller, store):
+        poller.poll(WEEK)
+        clock.advance(days=1)
+        simulator.enterprise.no_show(missed, clock())
+        clock.advance(days=2)
+        # What is still to be read is not let go, however long it has been past.
+        poller.tend([WEEK])
+        run = poller.poll(WEEK)
+        assert (run.outcome, run.rows) == (SweepOutcome.OK, 2)
+        (event,) = events_in(store)
+        assert (event.after.id, event.before and event.before.status, event.after.status) == (
+            missed,
+            "ACCEPTED",
+            "NO_SHOW",
+        )
+        # From then on the span is as it was.
+        clock.advance(minutes=1)
+        assert poller.poll(WEEK).rows == 0
+        poller.tend([WEEK])
+        with store.reading() as tx:
+            assert snapshot.known(tx, "acme", [missed, kept]) == {}

@@ -132,8 +132,10 @@ def hashes(read: PlainRecord) -> tuple[tuple[str, str], ...]:
 
 
 def hash_of(name: str, text: object) -> str:
-    """Returns the keyed hash of a text; a number may be written as text."""
-    written = re.sub(rb'"(-?[0-9]+(\.[0-9]+)?)"', rb"\1", orjson.dumps(text, option=orjson.OPT_SORT_KEYS))
+    """Returns the keyed hash of a text; a number may be written as text, but is no link."""
+    written = orjson.dumps(text, option=orjson.OPT_SORT_KEYS)
+    if name != "video_links":
+        written = re.sub(rb'"(-?[0-9]+(\.[0-9]+)?)"', rb"\1", written)
     content = name.encode() + b"\0" + written
     return hashlib.blake2b(content, digest_size=8, key=KEY).hexdigest()
 

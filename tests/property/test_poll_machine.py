@@ -17,7 +17,7 @@ from notifier.engage.simulated.page import Cap
 from notifier.engage.simulated.slip import Slip
 from tests.auditor import Audit
 from tests.doings import STARTS, VERBS, Doing, do
-from tests.poll_world import HONEST_FAULTS, SWEEPS, Interruption, World
+from tests.poll_world import HONEST_FAULTS, SWEEPS, Interruption, Overtaking, World
 
 EXAMPLES = int(os.environ.get("NOTIFIER_POLL_EXAMPLES", "60"))
 STEPS = int(os.environ.get("NOTIFIER_POLL_STEPS", "25"))
@@ -37,7 +37,7 @@ interruptions = st.lists(
     st.builds(
         Interruption,
         st.integers(1, 12),
-        st.one_of(doings, doings, st.sampled_from(HONEST_FAULTS), times, names),
+        st.one_of(doings, doings, st.sampled_from(HONEST_FAULTS), times, st.builds(Overtaking, doings, names)),
     ),
     max_size=4,
 )

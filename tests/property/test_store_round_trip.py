@@ -2,8 +2,10 @@
 
 from datetime import UTC
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from notifier.core.appointment import TEXT_FIELDS, Appointment
 from notifier.core.change import FieldChange, compare
@@ -39,6 +41,13 @@ APPOINTMENTS = st.builds(
 def test_a_state_is_read_as_it_was_written(state: Appointment) -> None:
     """No field is lost or changed, not even between absent, empty, zero and false."""
     assert read_state(write_state(state)) == state
+
+
+@given(APPOINTMENTS)
+def test_a_state_is_read_as_other_versions_wrote_it(state: Appointment) -> None:
+    """Its times as ISO 8601 with an offset, and with fields that this version does not have."""
+    values = {name: value for name, value in structs.asdict(state).items() if value not in (None, ())}
+    assert read_state(orjson.dumps({"dropped": 5} | values).decode()) == state
 
 
 @given(APPOINTMENTS, APPOINTMENTS)
