@@ -54,8 +54,9 @@ def _text_or_number(shortest: int) -> CoreSchema:
     )
 
 
-# A hundred thousand records come at the first look. So what follows is what pydantic checks without calling Python,
-# wherever it can: typed dictionaries in place of models, under the names that an appointment's fields have.
+# What `familiar` does not take comes here, which is every record as soon as the vendor adds a field. So what follows is
+# what pydantic checks without calling Python, wherever it can: typed dictionaries in place of models, under the names
+# that an appointment's fields have.
 
 Word = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, GetPydanticSchema(lambda _source, _handler: _text_or_number(1))]
@@ -119,7 +120,7 @@ class _Record(TypedDict, total=False):
 
 @with_config(ConfigDict(alias_generator=to_camel, extra="forbid"))
 class _FamiliarRecord(_Record):
-    """One that has no field which this version does not know, as nearly all are."""
+    """One in which a field that this version does not know is an error, so that it can be told of."""
 
 
 _RECORD: TypeAdapter[dict[str, Any]] = TypeAdapter(cast("type[Any]", _Record))

@@ -33,8 +33,8 @@ BUSY_MILLISECONDS = 5000
 """How long SQLite waits for another process."""
 
 CHECKPOINT_PAGES = 8000
-"""After so many pages, 32 MB, what was written is brought from the log into the file: a first look writes the same pages
-of the indexes again and again."""
+"""After so many pages, 32 MB, what was written is brought from the log into the file: a first look writes the same
+pages of the indexes again and again."""
 
 CACHE_KILOBYTES = 8192
 """What the writer may keep in memory: about what a slice of a first look touches."""
