@@ -102,10 +102,14 @@ class Bustle:
             self._enterprise.reschedule(self.moved, utc_now(), self.start, self.start + HOUR)
 
 
+NO_BRAKE = "[sources.acme.brake]\nshare = 1.0\ncount = 100000"
+"""So much goes on between two polls here that it would rightly be doubted."""
+
+
 def test_kills_at_any_moment(workplace: Workplace, engage: Simulator) -> None:
     """Of ten kills none loses a message, repeats more than one a channel, or changes an id or the order."""
     with receiving() as crm, receiving() as ledger:
-        workplace.configure({"crm": crm.url, "ledger": ledger.url})
+        workplace.configure({"crm": crm.url, "ledger": ledger.url}, brake=NO_BRAKE)
         bustle = Bustle(engage.enterprise)
         assert workplace.notifier("run", "--once").code == 0
         bustle.begin()

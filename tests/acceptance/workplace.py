@@ -55,6 +55,7 @@ class Workplace:
         credentials: str = TOKEN,
         base_url: str = "",
         rules: str = EVERYTHING,
+        brake: str = "",
     ) -> None:
         """Writes config.toml with one sweep, and one file with rules, in which `{channels}` stands for all of them."""
         parts = [
@@ -63,6 +64,7 @@ class Workplace:
             'page_size = 1000\ntimeout = "20s"\ndeadline = "1s"',
             credentials.format(token_url=self.engage.token_url) if credentials != TOKEN else TOKEN,
             SWEEP,
+            brake,
             *(_channel(name, url, (secrets or {}).get(name)) for name, url in channels.items()),
         ]
         (self.folder / "config.toml").write_text("\n".join(parts) + "\n", encoding="utf-8")
