@@ -5,6 +5,7 @@ event says was the case while it was detected; nothing is told as vanished that 
 the snapshot of its part of the source is the truth. What a first sight means follows from the complete looks before.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -93,11 +94,8 @@ class PastLooks:
     tried: Sequence[PastLook]
 
     def owe(self, appointment: Appointment, spell: Spell) -> bool:
-        """Whether a sweep that had been looked at before was to show this one, and has not gone past it since."""
-        later = [look for look in self.complete if look.moment >= spell.since]
-        past = {look.sweep.scope for look in later if not look.span.holds(appointment.start)}
-        before = [look for look in self.complete if look.moment < spell.since and look.sweep.scope not in past]
-        return any(look.awaited(appointment, spell.at) for look in before)
+        """Whether a sweep that had been looked at before was to show this one."""
+        return any(look.moment < spell.since and look.awaited(appointment, spell.at) for look in self.complete)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +144,7 @@ class Poll:
 
 
 _NEVER = Spell(-1, EPOCH, None)
+_UNREAD = object()
 
 
 def breaches_of(poll: Poll) -> Iterator[Breach]:
@@ -155,6 +154,7 @@ def breaches_of(poll: Poll) -> Iterator[Breach]:
             continue
         yield from _steps(name, poll)
         yield from _stored(name, poll)
+        yield from _in_turn(name, poll)
         if name in poll.after and name not in poll.before and name not in poll.others:
             yield from _first_sight(name, poll)
     for name in sorted(poll.before.keys() - poll.after.keys()):
@@ -214,6 +214,21 @@ def _stored(name: str, poll: Poll) -> Iterator[Breach]:
     found = poll.after.get(name)
     if found is not None and found != poll.before.get(name) and not found.vanished:
         yield from _was_true(name, found.appointment, poll)
+
+
+def _in_turn(name: str, poll: Poll) -> Iterator[Breach]:
+    """Nothing is told, or stored, after what followed it."""
+    told = [None if Kind.VANISHED in event.kinds else event.after for event in poll.events.get(name, ())]
+    found = poll.after.get(name)
+    if found is not None and found != poll.before.get(name):
+        told.append(None if found.vanished else found.appointment)
+    rest = deque(None if one.content is None else (poll.read(one) or _UNREAD) for one in poll.spells(name))
+    for state in told:
+        while rest and rest[0] != state:
+            rest.popleft()
+        if not rest:
+            yield Breach(Law.INVENTED, name, f"it had been something else since it was {state or 'away'}")
+            return
 
 
 def _first_sight(name: str, poll: Poll) -> Iterator[Breach]:

@@ -18,7 +18,7 @@ def _in_silence() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.mark.parametrize(("over_sockets", "count"), [(False, 150), (True, 50)])
+@pytest.mark.parametrize(("over_sockets", "count"), [(False, 80), (True, 40)])
 @pytest.mark.parametrize("seed", [1, 6])
 def test_many_scans_tell_the_truth(seed: int, count: int, *, over_sockets: bool) -> None:
     """Whatever slips between pages, no change is lost, none is invented, and nothing vanishes that is there."""

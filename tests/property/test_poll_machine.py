@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,10 +34,22 @@ doings = st.builds(
 )
 names = st.sampled_from(tuple(SWEEPS))
 times = st.sampled_from([timedelta(seconds=1), timedelta(seconds=50)])
+waits = st.sampled_from(
+    [
+        timedelta(seconds=1),
+        timedelta(seconds=50),
+        timedelta(minutes=4),
+        timedelta(minutes=6),
+        timedelta(minutes=20),
+        timedelta(hours=3),
+        timedelta(hours=26),
+        timedelta(days=8),
+    ]
+)
 interruptions = st.lists(
     st.builds(
         Interruption,
-        st.integers(1, 12),
+        st.integers(1, 20),
         st.one_of(doings, doings, st.sampled_from(HONEST_FAULTS), times, st.builds(Overtaking, doings, names)),
     ),
     max_size=4,
@@ -63,7 +76,7 @@ class PollMachine(RuleBasedStateMachine):
         slice_rows=st.sampled_from([6, 10, 5000]),
         span=st.sampled_from(["overlap", "start", "end", "contained"]),
         skew=st.sampled_from([0, 0, -100, 100]),
-        many=st.integers(0, 20),
+        many=st.integers(0, 24),
     )
     def begin(self, page_size: int, slice_rows: int, span: str, skew: int, many: int) -> None:
         """An enterprise with some appointments is polled for the first time some time later."""
@@ -81,31 +94,13 @@ class PollMachine(RuleBasedStateMachine):
         assert self.world is not None
         return self.world
 
-    @rule(doing=doings)
-    def happen(self, doing: Doing) -> None:
-        """Something happens in the enterprise."""
-        self._do(doing)
-
-    @rule(several=st.lists(doings, min_size=2, max_size=6))
-    def happen_often(self, several: list[Doing]) -> None:
-        """Much happens at once."""
+    @rule(several=st.lists(doings, min_size=1, max_size=6))
+    def happen(self, several: list[Doing]) -> None:
+        """Something happens in the enterprise, or much at once."""
         for doing in several:
             self._do(doing)
 
-    @rule(
-        span=st.sampled_from(
-            [
-                timedelta(seconds=1),
-                timedelta(seconds=50),
-                timedelta(minutes=4),
-                timedelta(minutes=6),
-                timedelta(minutes=20),
-                timedelta(hours=3),
-                timedelta(hours=26),
-                timedelta(days=8),
-            ]
-        )
-    )
+    @rule(span=waits)
     def wait(self, span: timedelta) -> None:
         """Time passes."""
         self.here.clock.now += span
@@ -115,10 +110,24 @@ class PollMachine(RuleBasedStateMachine):
         """A sweep is polled."""
         self._poll(sweep)
 
-    @rule(sweep=names, meanwhile=interruptions)
-    def poll_while(self, sweep: str, meanwhile: list[Interruption]) -> None:
-        """A sweep is polled while things happen, requests fail and other sweeps are polled."""
+    @rule(several=st.lists(doings, max_size=4), sweep=names, meanwhile=interruptions)
+    def poll_while(self, several: list[Doing], sweep: str, meanwhile: list[Interruption]) -> None:
+        """Something happens, and a sweep is polled while more does: requests fail, and other sweeps are polled."""
+        for doing in several:
+            self._do(doing)
         self._poll(sweep, meanwhile)
+
+    @rule(made=doings, replaced=doings, request=st.integers(2, 4), sweep=st.sampled_from(["everything", "near"]))
+    def poll_while_replaced(self, made: Doing, replaced: Doing, request: int, sweep: str) -> None:
+        """One is new, and while it is listed another one makes place for a third: the list is as long as it was."""
+        self._do(replace(made, verb="create"))
+        self._poll(sweep, [Interruption(request, replace(replaced, verb="replace"))])
+
+    @rule(first=doings, then=doings, request=st.sampled_from([1, 1, 2, 3]), sweep=names, other=names)
+    def poll_overtaken(self, first: Doing, then: Doing, request: int, sweep: str, other: str) -> None:
+        """One changes, and again while the page that tells of it is under way; another sweep tells of that before."""
+        self._do(first)
+        self._poll(sweep, [Interruption(request, Overtaking(replace(then, pick=first.pick), other))])
 
     @rule(sweeps=st.lists(names, max_size=3, unique=True))
     def tend(self, sweeps: list[str]) -> None:
