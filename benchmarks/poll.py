@@ -54,6 +54,17 @@ RULE = Rule(
 # A thousand cancellations at once are what is measured here, not what is doubted.
 MANNER = Manner(brake=Brake(share=1.0, count=10**9))
 
+COLUMNS = (
+    ("rows/s", 9),
+    ("wall s", 8),
+    ("CPU s", 8),
+    ("x bare", 8),
+    ("peak MB", 9),
+    ("requests", 10),
+    ("changed", 9),
+    ("events", 8),
+)
+
 
 def serve(rows: int) -> None:
     """Serves a filled enterprise; cancels as many appointments as each line on standard input says, far and wide."""
@@ -87,6 +98,7 @@ def poll(url: str, token: str, store: str) -> None:
                 runs = [poller.poll(sweep) for sweep in SWEEPS]
                 report(
                     rows=sum(run.rows for run in runs),
+                    requests=sum(run.pages for run in runs),
                     changed=sum(run.changed for run in runs),
                     events=sum(run.events for run in runs),
                     outcome=[run.outcome.value for run in runs],
@@ -144,7 +156,7 @@ def show(rows: int, repeats: int, runs: dict[str, list[Figures]]) -> str:
         machine(),
         f"{rows} appointments, pages of {PAGE}, medians of {repeats} runs, simulator on loopback in its own process",
         "",
-        f"{'':31}{'rows/s':>9}{'wall s':>8}{'CPU s':>8}{'x bare':>8}{'peak MB':>9}{'changed':>9}{'events':>8}",
+        f"{'':31}" + "".join(f"{name:>{width}}" for name, width in COLUMNS),
     ]
     for name, figures in runs.items():
         wall, cpu, peak = (
@@ -152,6 +164,7 @@ def show(rows: int, repeats: int, runs: dict[str, list[Figures]]) -> str:
         )
         lines.append(
             f"{name:31}{rows / wall:9.0f}{wall:8.2f}{cpu:8.2f}{cpu / reference:8.2f}{peak:9.0f}"
+            f"{figures[-1].get('requests', '-'):>10}"
             f"{figures[-1].get('changed', '-'):>9}{figures[-1].get('events', '-'):>8}"
         )
     return "\n".join(lines)

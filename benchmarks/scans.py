@@ -43,6 +43,8 @@ def show(figures: Figures, seed: int) -> None:
         ("  complete", complete),
         ("  incomplete", incomplete),
         ("  failed", figures.scans - complete - incomplete),
+        ("requests", figures.requests),
+        ("  in full pages", figures.plain),
         ("absences asked for", figures.enquired),
         ("vanished, and gone", figures.vanished - false),
         ("vanished, but there", false),

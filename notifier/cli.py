@@ -8,25 +8,33 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from notifier import __version__, views
 from notifier.channels.channel import Parcel
+from notifier.channels.patience import PatientChannel
 from notifier.clock import utc_now
+from notifier.commands.channels import channels, resume
+from notifier.commands.deliveries import deliveries, drop, retry
+from notifier.commands.options import SINCE, with_config, with_json, with_limit
+from notifier.commands.privacy import privacy, recipients, say_personal
+from notifier.commands.webhook import webhook
 from notifier.config.first_steps import write_first_files
 from notifier.config.settings import Settings, load_settings
 from notifier.config.spelling import choices
 from notifier.core.brake import Decision
-from notifier.core.delivery import Result, State, delivery_id
+from notifier.core.delivery import Result, delivery_id
 from notifier.core.document import document
-from notifier.core.duration import parse_duration
+from notifier.core.duration import write_duration
+from notifier.core.facts import SAMPLE_TEXTS
+from notifier.core.grant import mask
 from notifier.core.message import Renderer
 from notifier.core.plan import Plan
 from notifier.core.rule import Rule
@@ -48,7 +56,7 @@ from notifier.status import read_status
 from notifier.status_view import show_status
 from notifier.store import history
 from notifier.store.database import Store, open_store
-from notifier.wiring import manner_of, open_channels, open_clients
+from notifier.wiring import grants_of, manner_of, open_channels, open_clients
 
 
 class _Commands(click.Group):
@@ -63,37 +71,6 @@ class _Commands(click.Group):
         except NotifierError as error:
             click.echo(f"notifier: {error}", err=True)
             ctx.exit(1)
-
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _with_config(command: Command) -> Command:
-    return click.option(
-        "--config",
-        "path",
-        type=click.Path(path_type=Path, dir_okay=False),
-        default="config.toml",
-        show_default=True,
-        envvar="NOTIFIER_CONFIG",
-        help="The configuration file.",
-    )(command)
-
-
-_with_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-_with_limit = click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."
-)
-
-
-class _Since(click.ParamType[timedelta]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        try:
-            return value if isinstance(value, timedelta) else parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -121,7 +98,7 @@ def cli(ctx: click.Context, log_format: LogFormat, log_level: str) -> None:
 
 
 @cli.command()
-@_with_config
+@with_config
 @click.option("--once", is_flag=True, help="Poll every sweep once, send all that is due, and exit.")
 def run(path: Path, once: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Poll and tell, until SIGTERM or Ctrl-C.
@@ -165,7 +142,7 @@ def init(folder: Path) -> None:
 
 
 @cli.command()
-@_with_config
+@with_config
 def check(path: Path) -> None:
     """Check configuration and rules; touches no network.
 
@@ -176,13 +153,18 @@ def check(path: Path) -> None:
     channels = f"{len(settings.channels)} channels"
     if settings.operator.channels:
         channels += f" ({len(settings.operator.channels)} for the operator)"
+    if settings.operator.heartbeat_url is not None:
+        channels += f", a heartbeat every {write_duration(settings.cycle)}"
     click.echo(f"{path}: {sweeps} sweeps, {len(rules)} rules, {channels}: all fine.")
+    found = recipients(settings, rules)
+    if any(one.personal for one in found):
+        click.echo(views.wrap(say_personal(found)))
 
 
 @cli.command()
-@_with_config
+@with_config
 @click.option("--queries", is_flag=True, help="Show what the sweeps ask for, and why; asks nobody.")
-@_with_json
+@with_json
 def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
     """Show what a poll would do now; commit and send nothing."""
     settings, rules = _load(path)
@@ -194,13 +176,13 @@ def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
             return
         plans = list(_plans(settings, rules, store, watcher))
     renderers = {name: Renderer(settings.zone, one.target) for name, one in open_channels(settings).items()}
-    preview = make_preview(plans, rules, renderers, utc_now())
+    preview = make_preview(plans, rules, renderers, grants_of(settings), utc_now())
     click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))
 
 
 @cli.command()
-@_with_config
-@_with_json
+@with_config
+@with_json
 def verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
     """List everything again and compare it with the snapshot; change nothing.
 
@@ -215,7 +197,7 @@ def verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
 
 @cli.command("test-send")
 @click.argument("channel")
-@_with_config
+@with_config
 def test_send(channel: str, path: Path) -> None:
     """Send a made-up message to CHANNEL and tell what the other side answered."""
     settings, _ = _load(path)
@@ -224,11 +206,13 @@ def test_send(channel: str, path: Path) -> None:
         raise click.BadParameter(f"there is no channel {channel!r} in {path}{hint}")
     now = utc_now()
     event = sample_event(secrets.token_hex(10), next(iter(settings.sources)), now)
-    opened = open_channels(settings)[channel]
-    message = Renderer(settings.zone, opened.target).render(event, SAMPLE_RULE, now)
-    parcel = Parcel(delivery_id(event.id, SAMPLE_RULE.name, channel), message, document(event, SAMPLE_RULE.name), now)
-    outcome = opened.send(parcel)
-    opened.close()
+    opened = open_channels(settings, [channel])[channel]
+    patient = PatientChannel(opened, settings.channels[channel].timeout)
+    excerpt = mask(event, settings.channels[channel].grant, SAMPLE_TEXTS)
+    message = Renderer(settings.zone, opened.target).render(excerpt, SAMPLE_RULE, now)
+    parcel = Parcel(delivery_id(event.id, SAMPLE_RULE.name, channel), message, document(excerpt, SAMPLE_RULE.name), now)
+    outcome = patient.send(parcel)
+    patient.close()
     status = f" ({outcome.status})" if outcome.status else ""
     detail = f": {outcome.detail}" if outcome.detail else ""
     click.echo(f"{channel} ({opened.shown}): {outcome.result.value}, {outcome.reason.value}{status}{detail}")
@@ -236,11 +220,11 @@ def test_send(channel: str, path: Path) -> None:
 
 
 @cli.command()
-@_with_config
-@_with_limit
+@with_config
+@with_limit
 @click.option("--appointment", help="Only of this appointment.")
-@click.option("--since", type=_Since(), help="Only of the last so long, like 2h or 7d.")
-@_with_json
+@click.option("--since", type=SINCE, help="Only of the last so long, like 2h or 7d.")
+@with_json
 def events(path: Path, limit: int, appointment: str | None, since: timedelta | None, as_json: bool) -> None:  # noqa: FBT001
     """List what happened, newest first."""
     settings = load_settings(path, os.environ)
@@ -251,22 +235,8 @@ def events(path: Path, limit: int, appointment: str | None, since: timedelta | N
 
 
 @cli.command()
-@_with_config
-@_with_limit
-@click.option("--state", type=click.Choice([state.value for state in State]), multiple=True, help="Only in this state.")
-@click.option("--channel", help="Only to this channel.")
-@_with_json
-def deliveries(path: Path, limit: int, state: Sequence[str], channel: str | None, as_json: bool) -> None:  # noqa: FBT001
-    """List what is owed, was sent or was given up, newest first."""
-    settings = load_settings(path, os.environ)
-    with Store.read_only(settings.store.url) as store, store.reading() as tx:
-        records = history.deliveries(tx, limit, states=[State(one) for one in state], channel=channel)
-    click.echo(views.as_json(records) if as_json else views.show_deliveries(records, settings.zone))
-
-
-@cli.command()
-@_with_config
-@_with_json
+@with_config
+@with_json
 def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Tell how the daemon is doing; exit with 1 unless it runs and its sources answer."""
     settings = load_planned(path, os.environ)
@@ -278,7 +248,7 @@ def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
 
 @cli.command()
 @click.argument("sweep", metavar="SOURCE/SWEEP")
-@_with_config
+@with_config
 def release(sweep: str, path: Path) -> None:
     """Send what the brake holds of a sweep, and believe its next reading.
 
@@ -289,7 +259,7 @@ def release(sweep: str, path: Path) -> None:
 
 @cli.command()
 @click.argument("sweep", metavar="SOURCE/SWEEP")
-@_with_config
+@with_config
 def discard(sweep: str, path: Path) -> None:
     """Drop what the brake holds of a sweep; nobody is told of it.
 
@@ -300,8 +270,8 @@ def discard(sweep: str, path: Path) -> None:
 
 @cli.command()
 @click.argument("event")
-@_with_config
-@_with_json
+@with_config
+@with_json
 def explain(event: str, path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Tell why EVENT was told to whom, or to nobody.
 
@@ -316,6 +286,15 @@ def explain(event: str, path: Path, as_json: bool) -> None:  # noqa: FBT001
         )
     story = views.Story(record, told)
     click.echo(views.as_json(story) if as_json else views.show_story(story, settings.zone))
+
+
+cli.add_command(channels)
+cli.add_command(deliveries)
+cli.add_command(drop)
+cli.add_command(privacy)
+cli.add_command(resume)
+cli.add_command(retry)
+cli.add_command(webhook)
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, timedelta
 from types import FrameType
 
 import structlog
@@ -30,16 +31,27 @@ from notifier.core.delivery import State
 from notifier.core.rule import Rule
 from notifier.core.sweep import ANSWERED, Sweep, SweepRun
 from notifier.errors import Stopping, StoreError
-from notifier.lane import Lane
+from notifier.fills import Fills
+from notifier.lane import Lane, drain
 from notifier.operator_route import LOOK_SECONDS, OperatorRoute
 from notifier.poller import STRAYS, Poller
 from notifier.progress import Lines, Watcher
 from notifier.sender import Sender
-from notifier.store import hold, outbox, snapshot
+from notifier.store import hold, lanes, outbox, snapshot, texts
 from notifier.store.database import Store, Transaction
-from notifier.wiring import manner_of, open_channels, open_clients
+from notifier.store_watch import StoreWatch
+from notifier.wiring import addresses_of, grants_of, manner_of, open_channels, open_clients, policies_of
 
 log = structlog.get_logger(__name__)
+
+WIPE_SECONDS = 600
+"""How long a personal text that is not owed any more may still lie in the log of the store."""
+
+STORE_PAUSE = timedelta(seconds=30)
+"""How long after a failure of the store at the latest a sweep is read again."""
+
+SIGNAL_SECONDS = 0.5
+"""How long a signal may stay unheard."""
 
 GRACE_SECONDS = 8.0
 """How long the steps in hand may take after a signal to stop; what is not done by then is done again."""
@@ -65,6 +77,7 @@ class Daemon:
         *,
         clock: Clock = utc_now,
         watcher: Watcher | None = None,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self.stopping = threading.Event()
         self._store = store
@@ -72,11 +85,17 @@ class Daemon:
         self._watcher = watcher or Lines()
         self._broken: list[str] = []
         self._clients = open_clients(settings, clock, self.stopping)
+        self._grants = grants_of(settings)
         self._pollers = {
-            name: Poller(name, client, store, rules, clock, manner_of(settings.sources[name]), self._watcher)
+            name: Poller(
+                name, client, store, rules, clock, manner_of(settings.sources[name]), self._watcher, self._grants
+            )
             for name, client in self._clients.items()
         }
         self._sweeps = {name: source.sweeps for name, source in settings.sources.items()}
+        self._fills = {
+            name: Fills(self._sweeps[name], poller.looked_at, self.stopping) for name, poller in self._pollers.items()
+        }
         #: Id of a job to source and sweep.
         self._jobs: dict[str, tuple[str, str]] = {}
         self._beats = [
@@ -86,11 +105,20 @@ class Daemon:
         ]
         by_name = {rule.name: rule for rule in rules}
         self._channels: dict[str, Channel] = open_channels(settings)
+        policies = policies_of(settings, self._channels)
         self._senders = {
-            name: Sender(channel, store, by_name, settings.zone, clock) for name, channel in self._channels.items()
+            name: Sender(channel, store, by_name, settings.zone, clock, policies[name], self._grants[name])
+            for name, channel in self._channels.items()
         }
-        self._lanes = {name: Lane(sender, clock, self.stopping, self._break) for name, sender in self._senders.items()}
-        self._operator = OperatorRoute(settings, store, clock, self.stopping, self._break)
+        # That a process died is no reason to give up, however few tries a channel wants.
+        self._tries = {name: max(len(policy.delays) + 1, outbox.TRIES) for name, policy in policies.items()}
+        self._addresses = addresses_of(settings, store.fingerprint_key())
+        self._store_watch = StoreWatch()
+        self._lanes = {
+            name: Lane(sender, clock, self.stopping, self._break, self._store_watch)
+            for name, sender in self._senders.items()
+        }
+        self._operator = OperatorRoute(settings, store, clock, self.stopping, self._break, self._store_watch, ticks)
         self._scheduler = BackgroundScheduler(
             # Polls that hang, which is a trouble, must not keep the operator from looking.
             executors={"default": JobThreads(len(self._beats) + len(self._pollers)), "operator": JobThreads(1)},
@@ -107,7 +135,9 @@ class Daemon:
         previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             self.start()
-            self.stopping.wait()
+            # A signal that comes just before a wait is not heard during it: Python runs handlers between its own steps.
+            while not self.stopping.wait(SIGNAL_SECONDS):
+                pass
         finally:
             self.stop()
             for number, handler in previous.items():
@@ -121,11 +151,13 @@ class Daemon:
         configured.
         """
         strays = self._recover()
-        # All at once, as in the daemon: a source that is down costs its deadline once.
+        # All at once, as in the daemon: a source that is down costs its deadline once, or twice at the first fill.
         with ThreadPoolExecutor(len(self._beats)) as polls:
             runs = list(polls.map(self._read, self._beats))
         with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
-            failures = sum(lanes.map(_drain, self._senders.values()))
+            failures = sum(lanes.map(self._send_all, self._senders.values()))
+        if all(run.outcome in ANSWERED for run in runs):
+            self._operator.beat()
         self._operator.look()
         failures += self._operator.send_all()
         self._close()
@@ -156,6 +188,9 @@ class Daemon:
                 id=f"{source}/{STRAYS.name}",
             )
             self._jobs[f"{source}/{STRAYS.name}"] = (source, STRAYS.name)
+        if any(grant.personal for grant in self._grants.values()):
+            wipe = IntervalTrigger(seconds=WIPE_SECONDS, timezone=UTC)
+            self._scheduler.add_job(self._wipe, wipe, id="wipe", executor="operator")
         look = IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC)
         self._scheduler.add_job(self._operator.look, look, id="operator", executor="operator")
         self._operator.start()
@@ -180,25 +215,44 @@ class Daemon:
         log.info("stopped")
 
     def _poll(self, beat: Beat) -> None:
-        try:
-            run = self._read(beat)
-        except Stopping:
-            return
-        except StoreError as error:
-            log.error("store_failed", source=beat.source, sweep=beat.sweep.name, error=str(error))  # noqa: TRY400
-            return
-        self._wake(run)
+        self._work(beat.source, beat.sweep.name, lambda: self._tick(beat))
+
+    def _tick(self, beat: Beat) -> SweepRun:
+        run = self._read(beat)
+        self._operator.polled(run)
+        return run
 
     def _tend(self, source: str) -> None:
         """Looks after what lies in no sweep of a source any more."""
+        self._work(source, STRAYS.name, lambda: self._pollers[source].tend(self._sweeps[source]))
+
+    def _wipe(self) -> None:
+        """Leaves nothing on the disk of the personal texts that were delivered since the last time."""
+        with suppress(StoreError):
+            self._store.wipe_log()
+
+    def _work(self, source: str, sweep: str, read: Callable[[], SweepRun]) -> None:
+        """Does what a job is for; where the store fails, it is done again soon, however long its beat is."""
+        job = f"{source}/{sweep}"
         try:
-            run = self._pollers[source].tend(self._sweeps[source])
+            if self._store_watch.failing:
+                # A source is not asked for what could not be kept.
+                self._store.try_writing()
+            run = read()
         except Stopping:
             return
         except StoreError as error:
-            log.error("store_failed", source=source, sweep=STRAYS.name, error=str(error))  # noqa: TRY400
+            self._store_watch.failed(job, error, source=source, sweep=sweep)
+            self._hasten(job)
             return
+        self._store_watch.worked(job)
         self._wake(run)
+
+    def _hasten(self, job: str) -> None:
+        """Brings forward the next start of a job, unless it is soon anyway."""
+        soon, known = utc_now() + STORE_PAUSE, self._scheduler.get_job(job)
+        if known is not None and known.next_run_time > soon:
+            self._scheduler.modify_job(job, next_run_time=soon)
 
     def _wake(self, run: SweepRun) -> None:
         for name in run.channels & self._lanes.keys():
@@ -206,17 +260,26 @@ class Daemon:
         self._operator.look()
 
     def _read(self, beat: Beat) -> SweepRun:
+        return self._fills[beat.source].poll(beat.sweep, lambda: self._watched(beat))
+
+    def _watched(self, beat: Beat) -> SweepRun:
         with self._watcher.reading(beat.source, beat.sweep.name):
             return beat.poller.poll(beat.sweep)
 
     def _recover(self) -> int:
         """Takes up what a dead process left; returns how many deliveries wait for a channel that is not configured."""
+        # Better found out now than at the first change.
+        self._store.try_writing()
         with self._store.writing() as tx:
-            interrupted = outbox.recover(tx, self._clock())
+            interrupted = outbox.recover(tx, self._clock(), self._tries)
+            texts.revoke(tx, {name: grant.personal for name, grant in self._grants.items()})
+            anew = lanes.enrol(tx, self._addresses)
             self._operator.recover(tx)
             self._judge_former(tx)
         if interrupted:
             log.warning("deliveries_interrupted", deliveries=interrupted)
+        for name in anew:
+            log.info("lane_anew", channel=name)
         with self._store.reading() as tx:
             counts = outbox.counts(tx)
         unknown = counts.keys() - self._senders
@@ -240,6 +303,12 @@ class Daemon:
             else:
                 hold.settle(tx, source, sweep, self._clock())
 
+    def _send_all(self, sender: Sender) -> int:
+        """Sends all that is due; returns how much of it was not delivered, with what its lane keeps back."""
+        failures = sum(sent.settlement.state is not State.DELIVERED for sent in drain(sender))
+        with self._store.reading() as tx:
+            return failures + outbox.due(tx, sender.channel.name, self._clock())
+
     def _signalled(self, number: int, _frame: FrameType | None) -> None:
         # In a thread of its own: the handler may have interrupted whoever holds the lock of the event, or of a log.
         threading.Thread(target=self._stop_by, args=(signal.Signals(number).name,), name="signalled").start()
@@ -256,8 +325,11 @@ class Daemon:
         if event.job_id not in self._jobs:
             return
         source, sweep = self._jobs[event.job_id]
+        if self._fills[source].waits(sweep):
+            return
         log.warning("sweep_skipped", source=source, sweep=sweep, why="the former run is not done yet")
-        with self._store.writing() as tx:
+        # A figure, and no reason to say once more that the store fails.
+        with suppress(StoreError), self._store.writing() as tx:
             snapshot.skip_sweep(tx, source, sweep)
 
     def _crashed(self, event: JobExecutionEvent) -> None:
@@ -271,8 +343,8 @@ class Daemon:
     def _close(self) -> None:
         for client in self._clients.values():
             client.close()
-        for channel in self._channels.values():
-            channel.close()
+        for sender in self._senders.values():
+            sender.close()
         self._operator.close()
 
 
@@ -298,11 +370,3 @@ def leave(code: int) -> None:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
-
-
-def _drain(sender: Sender) -> int:
-    """Sends all that is due and returns how much of it was not delivered."""
-    failures = 0
-    while (sent := sender.send_one()) is not None:
-        failures += sent.settlement.state is not State.DELIVERED
-    return failures

@@ -1,47 +1,68 @@
 """A lane: the thread in which one channel is sent what it is owed, so that a slow channel delays no other."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Protocol
-
-import structlog
+from typing import Protocol, TypeVar
 
 from notifier.channels.channel import Channel
 from notifier.clock import Clock
 from notifier.errors import StoreError
-
-log = structlog.get_logger(__name__)
+from notifier.store_watch import StoreWatch
 
 BEAT = timedelta(seconds=5)
 """How often a lane looks at the outbox unasked; a wake-up after a poll is only a hint."""
 
 
-class Sends(Protocol):
+Came_co = TypeVar("Came_co", covariant=True)
+
+
+class Sends(Protocol[Came_co]):
     """What sends one channel what it is owed: deliveries, or notices."""
 
     @property
     def channel(self) -> Channel:
         """Where it goes."""
 
-    def send_one(self) -> object | None:
-        """Sends what is due first; None when nothing is due."""
+    def send_one(self) -> Came_co | None:
+        """Sends what may go out first and returns what it came to; None when nothing may go out now."""
 
     def next_due(self) -> datetime | None:
-        """Returns when the next is due; None while nothing is owed."""
+        """Returns when the next may go out; None while nothing may."""
+
+    def kept_back(self) -> timedelta | None:
+        """Returns how long the pace keeps back what is due and could go out; None where there is nothing."""
+
+
+def drain(sender: Sends[Came_co]) -> Iterator[Came_co]:
+    """Sends all that is due, as fast as its channel wants it, and yields what each came to."""
+    while True:
+        while (came := sender.send_one()) is not None:
+            yield came
+        wait = sender.kept_back()
+        if wait is None:
+            return
+        threading.Event().wait(wait.total_seconds())
 
 
 class Lane:
     """Sends what one channel is owed until it is told to stop."""
 
-    def __init__(self, sender: Sends, clock: Clock, stopping: threading.Event, broken: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        sender: Sends[object],
+        clock: Clock,
+        stopping: threading.Event,
+        broken: Callable[[str], None],
+        watch: StoreWatch | None = None,
+    ) -> None:
         self.name = sender.channel.name
         self._sender = sender
         self._clock = clock
         self._stopping = stopping
         self._broken = broken
         self._wake = threading.Event()
-        self._failing = False
+        self._watch = watch or StoreWatch()
         # A send that hangs must not hold up the end of the process: what it was sending is sent again.
         self._thread = threading.Thread(target=self._run, name=f"lane-{self.name}", daemon=True)
 
@@ -76,11 +97,7 @@ class Lane:
                 pass
             due = self._sender.next_due()
         except StoreError as error:
-            if not self._failing:
-                log.error("store_failed", channel=self.name, error=str(error))  # noqa: TRY400 - the cause is in the text
-            self._failing = True
+            self._watch.failed(self, error, channel=self.name)
             return BEAT
-        if self._failing:
-            log.info("store_recovered", channel=self.name)
-            self._failing = False
+        self._watch.worked(self)
         return BEAT if due is None else min(BEAT, max(due - self._clock(), timedelta(0)))

@@ -89,8 +89,8 @@ def _channel_problems(settings: Settings | Outline) -> Iterator[Problem]:
     for name, channel in settings.channels.items():
         if channel is None:
             continue
-        secret = channel.signing_secret.get_secret_value() if channel.signing_secret else None
+        secrets = [secret.get_secret_value() for secret in channel.signing_secrets]
         try:
-            open_channel(name, channel.url.get_secret_value(), secret).close()
+            open_channel(name, channel.url.get_secret_value(), secrets).close()
         except ChannelError as error:
             yield settings.problem(("channels", name, "url"), f"`url` of channel `{name}`: {error}")

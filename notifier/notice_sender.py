@@ -6,15 +6,18 @@ hangs would else hold back the news that something is wrong, and Apprise's plugi
 
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
 from notifier.channels.channel import Channel
 from notifier.channels.parcel import Parcel
+from notifier.channels.patience import PatientChannel
 from notifier.clock import Clock
-from notifier.core.delivery import Outcome, Settlement, State, after_attempt
+from notifier.core.delivery import Outcome, Settlement, State
 from notifier.core.notice import document_of, message_of
+from notifier.core.policy import PATIENT, Policy, Trial, after_attempt
+from notifier.pace import Pace
 from notifier.store import notices
 from notifier.store.database import Store
 from notifier.store.notices import ClaimedNotice
@@ -33,8 +36,10 @@ class _Ended:
 class NoticeSender:
     """Sends the notices of one channel; used by one thread at a time."""
 
-    def __init__(self, channel: Channel, store: Store, clock: Clock) -> None:
+    def __init__(self, channel: Channel, store: Store, clock: Clock, policy: Policy = PATIENT) -> None:
         self.channel = channel
+        self._patient = PatientChannel(channel, policy.timeout)
+        self._pace = Pace(policy.interval)
         self._store = store
         self._clock = clock
         # What was sent and could not be recorded; it is recorded first when the store is back.
@@ -52,11 +57,29 @@ class NoticeSender:
             if claimed is None:
                 return None
             outcome, now = self._attempt(claimed), self._clock()
-            self._unrecorded = _Ended(claimed, outcome, after_attempt(claimed.attempt, outcome, now, self._draw()), now)
+            trial = Trial(tries=claimed.attempt, made_at=claimed.notice.made_at)
+            self._unrecorded = _Ended(claimed, outcome, after_attempt(trial, outcome, now, self._draw()), now)
         return self._record(self._unrecorded)
 
     def next_due(self) -> datetime | None:
-        """Returns when the next notice may be claimed; None while there is none for this channel."""
+        """Returns when the next notice may be claimed.
+
+        None while there is none for this channel, and while sends to it hang.
+        """
+        return self._pace.next_send(self._look(), self._clock())
+
+    def kept_back(self) -> timedelta | None:
+        """Returns how long the pace keeps back what is due and could go out; None where there is nothing."""
+        return self._pace.keeps_back(self._look(), self._clock())
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self._patient.close()
+
+    def _look(self) -> datetime | None:
+        """Returns when the next notice is due that can be sent; none can while too many hang."""
+        if not self._patient.ready:
+            return None
         with self._store.reading() as tx:
             return notices.next_due(tx, self.channel.name)
 
@@ -70,7 +93,8 @@ class NoticeSender:
     def _attempt(self, claimed: ClaimedNotice) -> Outcome:
         notice = claimed.notice
         message = message_of(notice, self.channel.target)
-        return self.channel.send(Parcel(notice.id, message, document_of(notice), self._clock()))
+        self._pace.begin()
+        return self._patient.send(Parcel(notice.id, message, document_of(notice), self._clock()))
 
     def _record(self, ended: _Ended) -> Settlement:
         with self._store.writing() as tx:

@@ -4,22 +4,27 @@ Each channel has a lane for the notices beside that for the deliveries, so that 
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import structlog
 
+from notifier.channels.heartbeat import Monitor
 from notifier.clock import Clock
 from notifier.config.settings import Settings
 from notifier.core.delivery import State
+from notifier.core.sweep import SweepRun
 from notifier.errors import StoreError
-from notifier.lane import Lane
+from notifier.heartbeat import Heart
+from notifier.lane import Lane, drain
 from notifier.notice_sender import NoticeSender
 from notifier.operator import Operator
 from notifier.store import notices
 from notifier.store.database import Store, Transaction
-from notifier.wiring import open_channels
+from notifier.store_watch import StoreWatch
+from notifier.wiring import open_channels, policies_of
 
 log = structlog.get_logger(__name__)
 
@@ -31,14 +36,27 @@ class OperatorRoute:
     """From the trouble to the operator. Build it once; then either `start`, or `send_all`."""
 
     def __init__(
-        self, settings: Settings, store: Store, clock: Clock, stopping: threading.Event, broken: Callable[[str], None]
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        stopping: threading.Event,
+        broken: Callable[[str], None],
+        watch: StoreWatch,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._operator = Operator(settings, store, clock)
+        url = settings.operator.heartbeat_url
+        monitor = None if url is None else Monitor(url.get_secret_value())
+        self._heart = Heart(monitor, settings.sources, clock, stopping)
+        self._operator = Operator(settings, store, clock, ticks, self._heart.last)
         self._channels = open_channels(settings, settings.operator.channels)
-        self._senders = [NoticeSender(channel, store, clock) for channel in self._channels.values()]
-        self._lanes = [Lane(sender, clock, stopping, broken) for sender in self._senders]
-        self._failing = False
+        policies = policies_of(settings, self._channels)
+        self._senders = [
+            NoticeSender(channel, store, clock, policies[name]) for name, channel in self._channels.items()
+        ]
+        self._lanes = [Lane(sender, clock, stopping, broken, watch) for sender in self._senders]
+        self._watch = watch
 
     def recover(self, tx: Transaction) -> None:
         """Takes up what a dead process left."""
@@ -49,17 +67,24 @@ class OperatorRoute:
         """Begins to send."""
         for lane in self._lanes:
             lane.start()
+        self._heart.start()
+
+    def polled(self, run: SweepRun) -> None:
+        """Hears what a poll came to."""
+        self._heart.polled(run)
+
+    def beat(self) -> None:
+        """Tells the monitor outside, here and now, that all sources were polled."""
+        self._heart.beat()
 
     def look(self) -> None:
         """Looks whether something is wrong now, or is over."""
         try:
             owed = self._operator.look()
         except StoreError as error:
-            if not self._failing:
-                log.error("store_failed", error=str(error))  # noqa: TRY400 - the cause is in the text
-            self._failing = True
+            self._watch.failed(self, error)
             return
-        self._failing = False
+        self._watch.worked(self)
         for lane in self._lanes if owed else ():
             lane.wake()
 
@@ -68,7 +93,7 @@ class OperatorRoute:
         try:
             self._operator.crashed(source, sweep, error)
         except StoreError as failure:
-            log.error("store_failed", source=source, sweep=sweep, error=str(failure))  # noqa: TRY400
+            self._watch.failed(self, failure, source=source, sweep=sweep)
         self.look()
 
     def send_all(self) -> int:
@@ -78,21 +103,19 @@ class OperatorRoute:
             StoreError: the store can't be used.
         """
         with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
-            return sum(lanes.map(_drain, self._senders))
+            return sum(lanes.map(_send_all, self._senders))
 
     def join(self, timeout_seconds: Callable[[], float]) -> None:
         """Waits for the sends in hand, each no longer than there is time left."""
         for lane in self._lanes:
             lane.join(timeout_seconds())
+        self._heart.join(timeout_seconds())
 
     def close(self) -> None:
         """Closes what the channels keep open."""
-        for channel in self._channels.values():
-            channel.close()
+        for sender in self._senders:
+            sender.close()
 
 
-def _drain(sender: NoticeSender) -> int:
-    failures = 0
-    while (settlement := sender.send_one()) is not None:
-        failures += settlement.state is not State.DELIVERED
-    return failures
+def _send_all(sender: NoticeSender) -> int:
+    return sum(settlement.state is not State.DELIVERED for settlement in drain(sender))

@@ -14,8 +14,9 @@ import structlog
 from notifier.clock import Clock
 from notifier.core.brake import Decision, holds, judge
 from notifier.core.delivery import State
+from notifier.core.grant import Grant
 from notifier.core.manner import PLAIN, Manner
-from notifier.core.plan import Known, Observation, Plan, make_plan
+from notifier.core.plan import NO_GRANTS, Known, Observation, Plan, make_plan
 from notifier.core.rule import Rule
 from notifier.core.stray import Fate
 from notifier.core.sweep import Sweep, SweepOutcome, SweepRun, Window, reach
@@ -52,6 +53,7 @@ class Poller:
         clock: Clock,
         manner: Manner = PLAIN,
         watch: Watch = lambda _: None,
+        grants: Mapping[str, Grant] = NO_GRANTS,
     ) -> None:
         self._source = source
         self._client = client
@@ -59,7 +61,8 @@ class Poller:
         self._rules = rules
         self._clock = clock
         self._manner = manner
-        self._reader = Reader(source, client, store, watch)
+        self._grants = grants
+        self._reader = Reader(source, client, store, watch, _told_texts(rules, grants))
         with store.reading() as tx:
             client.page_size = min(snapshot.page_size(tx, source) or client.page_size, client.page_size)
             self._reader.contained = snapshot.contained(tx, source)
@@ -84,6 +87,11 @@ class Poller:
         done = self._end(run, outcome, error)
         self._tell(done)
         return done
+
+    def looked_at(self, sweep: Sweep) -> bool:
+        """Whether there was a look at all of the sweep's scope before."""
+        with self._store.reading() as tx:
+            return sweep.scope in {look.scope for look in snapshot.looks(tx, self._source)}
 
     def tend(self, sweeps: Sequence[Sweep]) -> SweepRun:
         """Looks after the appointments that lie in none of these sweeps; returns how that went.
@@ -137,6 +145,7 @@ class Poller:
             doubted = hold.doubted_at(tx, self._source, sweep.name)
             left = list(hold.left(tx, self._source, sweep.name))
         watermark = record.last.watermark if record and record.last else None
+        began = [look.began_at for look in looks if look.scope == sweep.scope]
         reading = Reading(
             sweep=sweep,
             started_at=now,
@@ -144,10 +153,10 @@ class Poller:
             window=Window(None if watermark is None else min(watermark, now) - self._manner.overlap, now),
             whole=self._asks_for_all(record, now),
             urgency=sweep.every.total_seconds(),
+            first=not began,
             learnt=learnt,
             memory=self._memory.begin(sweep.scope),
         )
-        began = [look.began_at for look in looks if look.scope == sweep.scope]
         run = Run(reading, looks, decision, since=(doubted or now) - began[0] if began else None)
         reading.absent_limit = self._absent_limit(run)
         for kinds, fields in left:
@@ -285,7 +294,7 @@ class Poller:
         self, tx: Transaction, run: Run, observed: Sequence[Observation], now: datetime, gone: Collection[str]
     ) -> tuple[Plan, Mapping[str, Known]]:
         known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
-        plan = make_plan(self._source, run.sweep.name, known, observed, run.looks, self._rules, now, gone)
+        plan = make_plan(self._source, run.sweep.name, known, observed, run.looks, self._rules, now, gone, self._grants)
         return plan, known
 
     def _end(self, run: Run, outcome: SweepOutcome, error: str) -> SweepRun:
@@ -339,3 +348,9 @@ class Poller:
         elif fine:
             level = told.info if run.events or run.baseline else told.debug
             level("polled", baseline=run.baseline, rejected=run.rejected)
+
+
+def _told_texts(rules: Sequence[Rule], grants: Mapping[str, Grant]) -> frozenset[str]:
+    """Returns the personal texts that a rule may tell to anybody; of all others, no text is read."""
+    channels = {channel for rule in rules for channel in rule.channels}
+    return frozenset(name for channel in channels & grants.keys() for name in grants[channel].personal)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from notifier.core.delivery import Delivery
+from notifier.core.grant import Excerpt, Grant, mask
 from notifier.core.message import Message, Renderer, TemplateFailed
 from notifier.core.plan import Plan, Recorded
 from notifier.core.rule import Rule
@@ -39,9 +41,13 @@ class Preview:
 
 
 def make_preview(
-    plans: Iterable[Plan], rules: Sequence[Rule], renderers: Mapping[str, Renderer], now: datetime
+    plans: Iterable[Plan],
+    rules: Sequence[Rule],
+    renderers: Mapping[str, Renderer],
+    grants: Mapping[str, Grant],
+    now: datetime,
 ) -> Preview:
-    """Returns what the plans come to; what several sweeps see counts once."""
+    """Returns what the plans come to; what several sweeps see counts once. Personal text is left out."""
     by_name = {rule.name: rule for rule in rules}
     silent: set[tuple[str, str]] = set()
     events: dict[str, Foreseen] = {}
@@ -50,15 +56,21 @@ def make_preview(
         for entry in plan.recorded:
             owed = [delivery for delivery in plan.deliveries if delivery.event_id == entry.event.id]
             drafts = tuple(
-                _draft(entry, by_name[delivery.rule], delivery.channel, renderers[delivery.channel], now)
+                _draft(
+                    delivery,
+                    mask(entry.event, grants[delivery.channel]),
+                    by_name[delivery.rule],
+                    renderers[delivery.channel],
+                    now,
+                )
                 for delivery in owed
             )
             events[entry.event.id] = Foreseen(entry, drafts)
     return Preview(len(silent), tuple(events.values()))
 
 
-def _draft(entry: Recorded, rule: Rule, channel: str, renderer: Renderer, now: datetime) -> Draft:
+def _draft(delivery: Delivery, excerpt: Excerpt, rule: Rule, renderer: Renderer, now: datetime) -> Draft:
     try:
-        return Draft(channel, rule.name, renderer.render(entry.event, rule, now), "")
+        return Draft(delivery.channel, rule.name, renderer.render(excerpt, rule, now), "")
     except TemplateFailed as failure:
-        return Draft(channel, rule.name, None, str(failure))
+        return Draft(delivery.channel, rule.name, None, str(failure))

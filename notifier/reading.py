@@ -2,52 +2,52 @@
 
 The source's list has no order that we know of and slips while it is paged. A slice that fits on one page can't slip.
 One of several pages is whole if each page begins with the record that the page before ended with, and as many
-distinct ids came as the first and the last page say that there are. Else it is cut until its parts fit on a page.
+distinct ids came as the first and the last page say that there are. Else it is cut into parts that fit on a page
+each, or read again where that is not worth it.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from notifier.core.absence import batches
 from notifier.core.appointment import Appointment
 from notifier.core.course import Course, Part
+from notifier.core.cuts import NARROWEST, Times, cut
 from notifier.core.plan import Observation
-from notifier.core.slices import Slice, cut, plan_slices
-from notifier.core.sweep import Progress, Span, Sweep, Window, passes
+from notifier.core.slices import SPAN_MARGIN, Slice, asked_for, plan_slices
+from notifier.core.sweep import Filters, Progress, Span, Sweep, Window, passes
 from notifier.engage.answer import Record
 from notifier.engage.client import EngageClient, PageLook
 from notifier.engage.payload import RecordRejected, digest_of, read_appointment
-from notifier.engage.remembered import Listed, Recollection
-from notifier.store import snapshot
+from notifier.engage.remembered import Listed, Recall, Recollection, nothing
+from notifier.passes import Pass, Passes
+from notifier.store import census, snapshot
 from notifier.store.database import Store
 
 log = structlog.get_logger(__name__)
 
-SLICE_ROWS = 5000
-"""How many appointments a slice may hold: what is in memory at once."""
+SLICE_ROWS = 8000
+"""How many appointments a slice may hold: of so many the ids and digests are in memory at once."""
 
-TOLERANCE = 2
-"""How many times as many may come all the same, where a slice grew since it was cut."""
+COMMIT_ROWS = 4000
+"""Of how many appointments that differ all else is in memory at once."""
 
-PASSES = 3
-"""How often a slice is read that slips and can't be cut further."""
+TOLERANCE = 1.5
+"""How many times as many a slice may hold all the same, where it grew since it was cut: parts take more requests."""
 
-SPAN_MARGIN = timedelta(hours=12)
-"""Asked for beyond both ends of a span: the API does not say whether its dates mean starts, ends or overlaps."""
-
-SEAM_MARGIN = timedelta(seconds=1)
-"""Asked for beyond the ends of a slice inside a span: the API does not say whether its dates are included.
-
-Where it gives only what lies within them as a whole, what begins in a slice and ends in the next would be in neither:
-there `SPAN_MARGIN` is asked for beyond the end of every slice.
-"""
+TIMED = 8
+"""How many times as many a slice may hold to be cut by the times of all that is known to lie in it."""
 
 PROBE_MARGIN = timedelta(minutes=1)
 """How much of an appointment lies outside the dates by which it is asked for, to see what the dates mean."""
+
+PROBES = 3
+"""How many appointments are asked for to see that; a source that shows none of them so is not understood."""
 
 TOLD_LIMIT = 10_000
 """Oddities remembered as told; beyond it all may be told once more, but memory does not grow for ever."""
@@ -71,6 +71,8 @@ class Reading:
     whole: bool
     #: Of its requests: the lower, the sooner their turn.
     urgency: float
+    #: Whether its scope was never looked at, so that nearly all that it brings is new.
+    first: bool = False
     learnt: Sequence[Slice] = ()
     #: What of the source's pages came before; None to read every page in full.
     memory: Recollection | None = None
@@ -108,71 +110,21 @@ class Reading:
         return Progress(source, self.sweep.name, before + came, before + total + self.course.left)
 
 
-@dataclass
-class _Pass:
-    """One pass over the list of a slice."""
-
-    #: What the list said to hold, in its first and in its last answer.
-    first_total: int | None = None
-    total: int = 0
-    ids: set[str] = field(default_factory=set)
-    #: Records without an id; they count towards the total all the same.
-    nameless: int = 0
-    rejected: int = 0
-    pages: int = 0
-    #: Whether each page began with the record that the page before ended with.
-    seamless: bool = True
-    #: Whether it was broken off, since the slice is to be cut first.
-    broken_off: bool = False
-    #: The pages that were read without an oddity.
-    clean: list[tuple[bytes, Listed]] = field(default_factory=list)
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing can have been missed."""
-        counted = not self.broken_off and len(self.ids) + self.nameless >= self.total
-        return counted and (self.pages == 1 or (self.seamless and self.total == self.first_total))
-
-    def add(self, look: PageLook) -> None:
-        """Takes in what a page listed."""
-        if self.first_total is None:
-            self.first_total = look.listed.total
-        self.total = look.listed.total
-        self.pages += 1
-        self.seamless = self.seamless and look.seamless
-        self.ids.update(filter(None, look.listed.ids))
-        self.nameless += sum(one is None for one in look.listed.ids)
-
-
-@dataclass
-class _Passes:
-    """All passes over the list of one slice."""
-
-    count: int = 0
-    ids: set[str] = field(default_factory=set)
-    totals: set[int | None] = field(default_factory=set)
-    whole: bool = False
-
-    def add(self, seen: _Pass) -> None:
-        """Takes in a pass that came to its end."""
-        self.count += 1
-        self.ids |= seen.ids
-        self.totals |= {seen.first_total, seen.total}
-        # What slipped from one pass may have come in another, as long as the list is as long as it was.
-        together = self.count > 1 and len(self.totals) == 1 and len(self.ids) + seen.nameless >= seen.total
-        self.whole = seen.whole or together
-
-
 class Reader:
     """Reads the sweeps of one source; several at once, each in a thread of its own."""
 
-    def __init__(self, source: str, client: EngageClient, store: Store, watch: Watch) -> None:
+    def __init__(
+        self, source: str, client: EngageClient, store: Store, watch: Watch, texts: Collection[str] = ()
+    ) -> None:
         self._source = source
         self._client = client
         self._store = store
         self._watch = watch
+        #: The personal texts that somebody may see.
+        self._texts = texts
         #: Whether the source lists only what lies within the dates asked for as a whole; None while that is unknown.
         self.contained: bool | None = None
+        self._probes = 0
         self._key = store.fingerprint_key()
         self._log = log.bind(source=source)
         self._told: set[str] = set()
@@ -183,20 +135,21 @@ class Reader:
         Raises:
             SourceError: a page did not come.
         """
-        learnt = reading.learnt if reading.whole else ()
-        reading.course = Course(plan_slices(reading.span, learnt, SLICE_ROWS, reading.started_at))
+        page_rows = min(self._client.page_rows, self._client.page_size)
+        slices = plan_slices(reading.span, reading.learnt if reading.whole else (), SLICE_ROWS, page_rows)
+        reading.course = Course(slices, page_rows)
         while piece := reading.course.take():
             yield from self._slice(piece, reading)
 
     def enquire(self, absent: Collection[str], reading: Reading) -> Iterator[tuple[list[Observation], set[str]]]:
         """Asks for ids by themselves; yields what is found and differs, and which ids the source does not show."""
         for batch in batches(absent):
-            seen = _Pass()
+            seen = Pass()
             held: dict[str, Observation] = {}
             for look in self._client.pages(ANYWHERE, {"id": batch}, reading.urgency):
                 reading.pages += 1
                 seen.add(look)
-                for one in self._differing(look, {}, seen):
+                for one in self._differing(look, {}, seen, reading):
                     _hold(held, one)
                 if seen.total > len(batch):
                     break
@@ -204,82 +157,144 @@ class Reader:
 
     def _slice(self, piece: Slice, reading: Reading) -> Iterator[list[Observation]]:
         """Reads one slice; puts its parts before the others where it holds too much, or slips."""
+        course, client = reading.course, self._client
+        if (self._slips(piece) or self._too_large(piece)) and self._cut(piece, reading):
+            return
         known, reading.agreed, after = self._known_in(piece.span, reading), True, reading.writes()
-        passes = _Passes()
-        while passes.count < PASSES and not passes.whole:
-            seen = _Pass()
+        passes, seen = Passes(), Pass()
+        while not passes.count or (passes.hopeful and course.affords([piece])):
+            seen = Pass()
             yield from self._pass(piece, reading, known, seen)
             passes.add(seen)
-            parts = self._parts(piece, seen, reading.started_at)
-            if len(parts) > 1:
-                reading.course.cut(replace(piece, rows=seen.total), parts)
+            course.page_rows = client.page_rows
+            course.spend(seen.pages, seen.total)
+            piece = replace(piece, rows=seen.total)
+            if seen.parts:
+                course.cut(piece, seen.parts)
+                return
+            self._confirm(piece, passes, reading)
+            if passes.whole:
+                break
+            piece = piece.stirred(client.page_rows)
+            if passes.count == 1 and not piece.fixed and self._cut(piece, reading, seen.sample):
                 return
         expected = self._miss(reading, known, passes.ids) if passes.whole else 0
-        read = replace(piece, rows=seen.total)
-        reading.course.read(Part(read, len(passes.ids), expected, seen.rejected, slipped=not passes.whole))
-        if seen.whole and passes.count == 1 and reading.agreed:
+        calm = seen.whole and passes.count == 1
+        read = piece.calmed(SLICE_ROWS) if calm else piece
+        slipped = not passes.whole
+        course.read(Part(read, len(passes.ids), expected, seen.rejected, slipped, passes.count))
+        if calm and reading.agreed:
             reading.keep(seen.clean, after)
 
-    def _parts(self, piece: Slice, seen: _Pass, now: datetime) -> tuple[Slice, ...]:
-        """Returns into what a slice is cut before it is read again; nothing where its pass was whole."""
-        if seen.whole or piece.fixed:
+    def _confirm(self, piece: Slice, passes: Passes, reading: Reading) -> None:
+        """Asks whether what did not come in the last pass is in the list still, where that makes the passes whole."""
+        unsure, filters = passes.unsure, reading.sweep.filters
+        if not unsure or not reading.course.affords([replace(piece, rows=len(unsure))]):
+            return
+        for batch in batches(unsure, self._client.page_rows, filters):
+            for look in self._list(piece, reading, {**filters, "id": batch}):
+                reading.course.spend(1, piece.rows)
+                passes.confirm(look.listed.ids)
+
+    def _list(self, piece: Slice, reading: Reading, filters: Filters, recall: Recall = nothing) -> Iterator[PageLook]:
+        """Yields the pages of a slice."""
+        since = None if reading.whole else reading.window.start
+        asked = self._asked(piece.span, reading.span)
+        for look in self._client.pages(asked, filters, reading.urgency, since=since, recall=recall):
+            reading.pages += 1
+            yield look
+
+    def _slips(self, piece: Slice) -> bool:
+        """Whether a slice holds more than it may since it slipped."""
+        return piece.overfull and not piece.fixed and piece.limit < SLICE_ROWS
+
+    def _too_large(self, piece: Slice) -> bool:
+        """Whether a slice holds more than is to be in memory."""
+        return not piece.fixed and piece.rows > SLICE_ROWS * TOLERANCE
+
+    def _cut(self, piece: Slice, reading: Reading, sample: Appointment | None = None) -> bool:
+        """Puts the parts of a slice in its place, where that is worth it; returns whether it did."""
+        if sample is not None and piece.span.dated:
+            self._probe(sample, reading)
+        parts = self._parts(piece, reading)
+        worth = reading.course.worth_cutting(piece, parts) and reading.course.affords(parts)
+        if worth:
+            reading.course.cut(piece, parts)
+        return worth
+
+    def _parts(self, whole: Slice, reading: Reading) -> tuple[Slice, ...]:
+        """Returns into what a slice can be cut; nothing where it can't be."""
+        if not whole.span.dated:
             return ()
-        limit = piece.limit if seen.broken_off else min(piece.limit, self._client.page_rows)
-        return cut(replace(piece, rows=seen.total, limit=limit), now)
+        narrowest = NARROWEST if self.contained is False else SPAN_MARGIN
+        asked = partial(self._asked, whole=reading.span)
+        return cut(whole, self._times(whole, reading), asked, reading.started_at, narrowest)
+
+    def _times(self, whole: Slice, reading: Reading) -> Times | None:
+        """Returns when the appointments are that are known in a slice; None where that may mislead, or be too many."""
+        filters = reading.sweep.filters
+        if not reading.whole or snapshot.PEOPLE & filters.keys() or whole.rows > TIMED * SLICE_ROWS:
+            return None
+        start, end = whole.span.start, whole.span.end
+        around = Span(start and start - SPAN_MARGIN, end and end + SPAN_MARGIN)
+        with self._store.reading() as tx:
+            return Times.of(census.times_within(tx, self._source, around, filters))
 
     def _pass(
-        self, piece: Slice, reading: Reading, known: Mapping[str, bytes], seen: _Pass
+        self, piece: Slice, reading: Reading, known: Mapping[str, bytes], seen: Pass
     ) -> Iterator[list[Observation]]:
         """Reads the list of a slice once; breaks off after the first page where the slice is too large."""
         held: dict[str, Observation] = {}
-        now = reading.started_at
-        since = None if reading.whole else reading.window.start
-        asked, parted = self._asked(piece.span, reading.span), piece.span != reading.span
-        for look in self._client.pages(
-            asked, reading.sweep.filters, reading.urgency, since=since, recall=reading.recall
-        ):
-            reading.pages += 1
+        parted = piece.span != reading.span
+        for look in self._list(piece, reading, reading.sweep.filters, reading.recall):
             reading.served_at = reading.served_at or look.served_at or look.asked_at
             seen.add(look)
-            if seen.pages == 1 and self._is_too_large(piece, seen.total, now):
-                seen.broken_off = True
-                return
-            for one in self._differing(look, known, seen):
+            large = replace(piece, rows=seen.total, limit=SLICE_ROWS)
+            if seen.pages == 1 and self._too_large(large):
+                parts = self._parts(large, reading)
+                if reading.course.worth_cutting(large, parts):
+                    seen.parts = parts
+                    return
+            for one in self._differing(look, known, seen, reading):
                 if parted:
                     self._probe(one.appointment, reading)
+                seen.sample = seen.sample or one.appointment
                 reading.agreed &= _hold(held, one)
             if reading.absent:
                 reading.absent.difference_update(filter(None, look.listed.ids))
             self._watch(reading.progress(self._source, len(seen.ids), seen.total))
-            if len(held) >= SLICE_ROWS:
+            if len(held) >= COMMIT_ROWS:
                 yield list(held.values())
                 held = {}
         if held:
             yield list(held.values())
 
-    def _is_too_large(self, piece: Slice, total: int, now: datetime) -> bool:
-        """Whether it is worth a request to cut a slice first; one that grew a little is cut for the next run."""
-        return not piece.fixed and len(cut(replace(piece, rows=total, limit=piece.limit * TOLERANCE), now)) > 1
-
     def _asked(self, piece: Span, whole: Span) -> Span:
-        """Returns what is asked for to get a slice: a little more, and much more at the ends of the whole."""
-        begin = SPAN_MARGIN if piece.start == whole.start else SEAM_MARGIN
-        end = SEAM_MARGIN if self.contained is False and piece.end != whole.end else SPAN_MARGIN
-        return Span(piece.start and piece.start - begin, piece.end and piece.end + end)
+        """Returns what is asked for to get a slice."""
+        return asked_for(piece, whole, contained=self.contained is not False)
 
     def _probe(self, appointment: Appointment, reading: Reading) -> None:
         """Finds out, by one appointment, whether the source lists what begins, or ends, outside the dates asked for."""
         start, end = appointment.start, appointment.end
         if self.contained is not None or start is None or end is None or end - start < 2 * PROBE_MARGIN:
             return
-        halves = (Span(start + PROBE_MARGIN, end + PROBE_MARGIN), Span(start - PROBE_MARGIN, end - PROBE_MARGIN))
-        for half in halves:
-            for look in self._client.pages(half, {"id": (appointment.id,)}, reading.urgency):
-                reading.pages += 1
-                if appointment.id in look.listed.ids:
-                    self.contained = False
-                    return
-        self.contained = True
+        if self._probes >= PROBES:
+            return
+        self._probes += 1
+        later, sooner = Span(start + PROBE_MARGIN, end + PROBE_MARGIN), Span(start - PROBE_MARGIN, end - PROBE_MARGIN)
+        if self._lists(appointment.id, later, reading) or self._lists(appointment.id, sooner, reading):
+            self.contained = False
+        elif self._lists(appointment.id, Span(sooner.start, later.end), reading):
+            # It is there still, and as it was.
+            self.contained = True
+
+    def _lists(self, name: str, span: Span, reading: Reading) -> bool:
+        """Whether the source lists an appointment when it is asked for these dates."""
+        for look in self._client.pages(span, {"id": (name,)}, reading.urgency):
+            reading.pages += 1
+            if name in look.listed.ids:
+                return True
+        return False
 
     def _known_in(self, span: Span, reading: Reading) -> Mapping[str, bytes]:
         """Returns the digests of what should be listed, going by what we know; nothing where only news is asked for."""
@@ -302,13 +317,13 @@ class Reader:
             reading.unkept += len(missing)
         return len(known.keys() & ids) + len(missing)
 
-    def _differing(self, look: PageLook, known: Mapping[str, bytes], seen: _Pass) -> Iterator[Observation]:
+    def _differing(
+        self, look: PageLook, known: Mapping[str, bytes], seen: Pass, reading: Reading
+    ) -> Iterator[Observation]:
         """Yields the page's records that are not byte for byte what the snapshot holds."""
         if look.records is None:
             return
-        strangers = [one for one in look.listed.ids if one is not None and one not in known]
-        with self._store.reading() as tx:
-            others = snapshot.digests(tx, self._source, strangers) if strangers else {}
+        others = self._others_known(look, known, reading)
         rejected = 0
         for record in look.records:
             digest = digest_of(record.content, self._key)
@@ -324,16 +339,24 @@ class Reader:
         if not rejected:
             seen.clean.append((look.digest, look.listed))
 
+    def _others_known(self, look: PageLook, known: Mapping[str, bytes], reading: Reading) -> Mapping[str, bytes]:
+        """Returns the digests of what a page lists beside what it should list; at a first look that is all new."""
+        strangers = [one for one in look.listed.ids if one is not None and one not in known]
+        if reading.first or not strangers:
+            return {}
+        with self._store.reading() as tx:
+            return snapshot.digests(tx, self._source, strangers)
+
     def _observe(self, record: Record, digest: bytes, asked_at: datetime) -> Observation | None:
         try:
-            read = read_appointment(record.content, self._key)
+            read = read_appointment(record.content, self._key, self._texts)
         except RecordRejected as error:
             # By digest: the same bad record comes with every poll, and is told once.
             self._tell_once(f"record {digest.hex()}", "record_rejected", id=record.id, why=str(error))
             return None
         for unfamiliar in read.unfamiliar:
             self._tell_once(unfamiliar, "unfamiliar_value", value=unfamiliar)
-        return Observation(read.appointment, digest, asked_at, read.holes)
+        return Observation(read.appointment, digest, asked_at, read.holes, read.texts)
 
     def _tell_once(self, what: str, action: str, **details: object) -> None:
         if what not in self._told:
@@ -351,7 +374,7 @@ def _hold(held: dict[str, Observation], one: Observation) -> bool:
     return twin is None or twin.digest == one.digest
 
 
-def _not_shown(batch: Collection[str], seen: _Pass) -> set[str]:
+def _not_shown(batch: Collection[str], seen: Pass) -> set[str]:
     """Returns which of the ids the source does not show; none where the answer is not to what was asked."""
     understood = seen.whole and not seen.nameless and seen.ids <= set(batch)
     return set(batch) - seen.ids if understood else set()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from notifier.core.brake import Decision, Tally
 from notifier.core.plan import Plan
 from notifier.core.sweep import Look, Sweep, SweepOutcome, SweepRun
-from notifier.reading import PASSES, Reading
+from notifier.reading import Reading
 
 
 @dataclass
@@ -63,7 +63,8 @@ class Run:
         slipped, slices = self.reading.course.slipped, len(self.reading.course.done)
         came, total = sum(part.came for part in slipped), sum(part.piece.rows for part in slipped)
         where = f" over {len(slipped)} of {slices} slices" if slices > 1 else ""
-        return f"{came} of {total} appointments came in {PASSES} passes{where}"
+        passes = max(part.passes for part in slipped)
+        return f"{came} of {total} appointments came in {passes} pass{'es' if passes > 1 else ''}{where}"
 
     @property
     def look(self) -> Look:

@@ -1,27 +1,35 @@
 """The send line of one channel: claim what is due, render, send with no transaction open, settle, record.
 
 It knows of the poll line only the rows of the outbox. Each channel has a lane of its own, so that one that hangs
-or fails delays no other.
+or fails delays no other. How the lane stands is asked before anything is claimed, so that what waits for a channel that
+fails is not tried in vain; it is put on record together with each attempt.
 """
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from notifier.channels.channel import Channel
 from notifier.channels.parcel import Parcel
+from notifier.channels.patience import PatientChannel
 from notifier.clock import Clock
-from notifier.core.delivery import Outcome, Reason, Result, Settlement, State, after_attempt
+from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.document import document
 from notifier.core.event import Event
+from notifier.core.grant import NO_TEXTS, USUAL, Grant, Texts, mask
 from notifier.core.message import Renderer, TemplateFailed
+from notifier.core.policy import PATIENT, Policy, Trial, after_attempt, read_outcome
+from notifier.core.recheck import Terms
 from notifier.core.rule import Rule
-from notifier.store import outbox
-from notifier.store.database import Store
+from notifier.core.standing import OPEN, Standing, after_send, next_send
+from notifier.pace import Pace
+from notifier.store import lanes, outbox, texts
+from notifier.store.backlog import Superseded
+from notifier.store.database import Store, Transaction
 from notifier.store.outbox import Claimed
 
 log = structlog.get_logger(__name__)
@@ -43,8 +51,12 @@ class Sent:
 class _Ended:
     claimed: Claimed
     outcome: Outcome
+    #: The same as the channel's policy sees it.
+    seen: Outcome
     settlement: Settlement
     at: datetime
+    #: Whether it was one of the message's tries.
+    counts: bool
 
 
 class Sender:
@@ -57,63 +69,140 @@ class Sender:
         rules: Mapping[str, Rule],
         zone: ZoneInfo,
         clock: Clock,
+        policy: Policy = PATIENT,
+        grant: Grant = USUAL,
     ) -> None:
         self.channel = channel
         self._store = store
         self._rules = rules
         self._clock = clock
+        self._policy = policy
+        self._terms = Terms(policy.recheck_after, rules)
+        self._grant = grant
+        self._patient = PatientChannel(channel, policy.timeout)
+        self._pace = Pace(policy.interval)
+        #: As it was when it was last asked.
+        self._standing = OPEN
         self._renderer = Renderer(zone, channel.target)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
     def send_one(self) -> Sent | None:
-        """Sends the first delivery that is due and returns what it came to; None when nothing is due.
+        """Sends the first delivery that may go out now and returns what it came to; None when there is none.
 
         Raises:
             StoreError: the store can't be written; an attempt that was made is recorded by the next call.
         """
         if self._unrecorded is None:
-            claimed = self._claim()
-            if claimed is None:
+            found = self._claim()
+            if found is None:
                 return None
-            outcome, now = self._attempt(claimed), self._clock()
-            settlement = after_attempt(claimed.attempt, outcome, now, self._draw())
-            self._unrecorded = _Ended(claimed, outcome, settlement, now)
+            claimed, kept = found
+            self._unrecorded = self._end(claimed, self._attempt(claimed, kept))
         return self._record(self._unrecorded)
 
     def next_due(self) -> datetime | None:
-        """Returns when the next delivery may be claimed; None while the outbox holds none for this channel."""
+        """Returns when the next delivery may be claimed.
+
+        None while there is none for this channel, and while that is switched off.
+        """
+        return self._pace.next_send(self._look(), self._clock())
+
+    def kept_back(self) -> timedelta | None:
+        """Returns how long the pace keeps back what is due and could go out; None where there is nothing."""
+        return self._pace.keeps_back(self._look(), self._clock())
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self._patient.close()
+
+    def _look(self) -> datetime | None:
+        """Asks how the lane stands, and returns when that lets the next delivery be claimed."""
         with self._store.reading() as tx:
-            return outbox.next_due(tx, self.channel.name)
+            self._standing = lanes.standing(tx, self.channel.name)
+            return next_send(self._standing, outbox.next_due(tx, self.channel.name))
+
+    def _end(self, claimed: Claimed, outcome: Outcome) -> _Ended:
+        """Decides what an attempt means for its delivery."""
+        now, seen = self._clock(), read_outcome(outcome, self._policy)
+        of_channel = self._standing.is_paused or after_send(self._standing, seen, now).is_off
+        trial = Trial(tries=claimed.tries, made_at=claimed.made_at, probe=of_channel)
+        settlement = after_attempt(trial, outcome, now, self._draw(), self._policy)
+        return _Ended(claimed, outcome, seen, settlement, now, counts=not of_channel)
 
     def _record(self, ended: _Ended) -> Sent:
         claimed, outcome, settlement = ended.claimed, ended.outcome, ended.settlement
         with self._store.writing() as tx:
-            outbox.record(tx, claimed, outcome, settlement, ended.at)
+            outbox.record(tx, claimed, outcome, settlement, ended.at, counts=ended.counts)
+            before, after = self._advance(tx, ended.seen, ended.at)
         self._unrecorded = None
+        self._tell_edge(before, after)
         sent = Sent(claimed.delivery.id, claimed.event, claimed.delivery.rule, self.channel.name, outcome, settlement)
         self._tell(sent, claimed.attempt)
         return sent
 
-    def _claim(self) -> Claimed | None:
+    def _advance(self, tx: Transaction, seen: Outcome, now: datetime) -> tuple[Standing, Standing]:
+        """Puts on record what a send says about the channel; returns how the lane stood, and how it stands."""
+        if self._standing == OPEN and seen.result is Result.DELIVERED:
+            # As nearly always; nobody else closes a lane.
+            return OPEN, OPEN
+        # Meanwhile a person may have opened it.
+        before = lanes.standing(tx, self.channel.name)
+        after = after_send(before, seen, now)
+        if after != before:
+            lanes.keep(tx, self.channel.name, after)
+        return before, after
+
+    def _claim(self) -> tuple[Claimed, Texts] | None:
+        """Claims a delivery, and takes along the personal texts that are owed with it."""
         # Looked at first without a write transaction: an idle lane keeps no other from writing.
         due = self.next_due()
         now = self._clock()
         if due is None or due > now:
             return None
-        with self._store.writing() as tx:
-            claimed = outbox.claim(tx, self.channel.name, now, limit=1)
-        return claimed[0] if claimed else None
+        if not self._patient.ready:
+            # No message is tried, but that nothing can be is a failure of the channel.
+            with self._store.writing() as tx:
+                before, after = self._advance(tx, self._patient.stuck(), now)
+            self._tell_edge(before, after)
+            return None
+        while True:
+            superseded: list[Superseded] = []
+            with self._store.writing() as tx:
+                claimed = outbox.claim(tx, self.channel.name, now, 1, self._terms, superseded.append)
+                kept = NO_TEXTS
+                if claimed and self._grant.personal:
+                    kept = texts.of_delivery(tx, claimed[0].delivery.id, claimed[0].event.after)
+            _tell_superseded(superseded)
+            if claimed:
+                return claimed[0], kept
+            if not superseded:
+                return None
 
-    def _attempt(self, claimed: Claimed) -> Outcome:
+    def _attempt(self, claimed: Claimed, kept: Texts) -> Outcome:
         delivery, event, now = claimed.delivery, claimed.event, self._clock()
         rule = self._rules.get(delivery.rule) or _removed(delivery.rule)
+        excerpt = mask(event, self._grant, kept)
         try:
-            message = self._renderer.render(event, rule, now)
+            message = self._renderer.render(excerpt, rule, now)
         except TemplateFailed as failure:
             return Outcome(Result.DEAD, Reason.TEMPLATE, detail=str(failure))
-        return self.channel.send(Parcel(delivery.id, message, document(event, delivery.rule), now))
+        self._pace.begin()
+        outcome = self._patient.send(Parcel(delivery.id, message, document(excerpt, delivery.rule), now))
+        # The words of an answer may repeat what was sent, and are put on record.
+        return replace(outcome, detail="") if excerpt.texts and outcome.status is not None else outcome
+
+    def _tell_edge(self, before: Standing, after: Standing) -> None:
+        """Says so when the lane stands otherwise than before."""
+        told = log.bind(channel=self.channel.name)
+        if after.is_off and not before.is_off:
+            told.error("lane_off", failures=after.failures, reason=str(after.reason), detail=after.detail)
+        elif after.paused_until and not before.is_paused:
+            until = after.paused_until.isoformat()
+            told.warning("lane_paused", failures=after.failures, until=until, reason=str(after.reason))
+        elif before.is_paused and not after.is_paused and not after.is_off:
+            told.info("lane_opened")
 
     def _tell(self, sent: Sent, attempt: int) -> None:
         told = log.bind(
@@ -129,8 +218,24 @@ class Sender:
             told.info("delivered")
         elif sent.settlement.state is State.DEAD:
             told.error("delivery_dead", detail=sent.outcome.detail)
+        elif sent.settlement.state is State.UNCERTAIN:
+            told.warning("delivery_uncertain", detail=sent.outcome.detail)
         else:
             told.warning("delivery_retried", detail=sent.outcome.detail)
+
+
+def _tell_superseded(superseded: Iterable[Superseded]) -> None:
+    for one in superseded:
+        log.info(
+            "delivery_superseded",
+            delivery=one.delivery,
+            event_id=one.event_id,
+            appointment=one.appointment,
+            rule=one.rule,
+            channel=one.channel,
+            reason=one.reason.value,
+            by=one.by,
+        )
 
 
 def _removed(name: str) -> Rule:

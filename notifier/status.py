@@ -1,15 +1,18 @@
 """How the daemon of one store is doing, read from the store and the lock beside it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from notifier.budgets import load_of
 from notifier.config.settings import Settings
+from notifier.core.checkup import NoticeCount, untold
 from notifier.core.diagnosis import OVERDUE_BEATS, OVERDUE_GRACE
 from notifier.core.load import SweepLoad
 from notifier.core.sweep import ANSWERED
-from notifier.status_view import Status, SweepStatus, troubles_of, troubles_of_route
-from notifier.store import hold, notices, outbox, snapshot
+from notifier.status_view import Status, SweepStatus, troubles_of, troubles_of_lanes, troubles_of_route
+from notifier.store import hold, lanes, notices, outbox, snapshot
 from notifier.store.database import Store
+from notifier.store.disk import obstacle
 from notifier.store.snapshot import SweepRecord
 
 
@@ -19,27 +22,39 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
     with store.reading() as tx:
         records = {(record.source, record.name): record for record in snapshot.sweeps(tx)}
         deliveries = outbox.counts(tx)
+        standings = {name: one for name, one in lanes.standings(tx).items() if name in settings.channels}
         held = {f"{source}/{sweep}": hold.held(tx, source, sweep) for source, sweep in hold.braked(tx)}
         appointments = sum(snapshot.count(tx, source) for source in settings.sources)
-        reported, noticed = tuple(notices.troubles(tx).values()), notices.counts(tx, now)
+        reported, noticed = tuple(notices.troubles(tx).values()), _noticed(settings, notices.counts(tx, now))
     load = load_of(settings, records.values())
     sweeps = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
+    mute, hindrance = untold(reported, settings.operator.channels), obstacle(store.path)
     return Status(
         running=running,
         appointments=appointments,
         sweeps=sweeps,
         addresses=load.addresses,
         deliveries=deliveries,
+        lanes=standings,
         reported=reported,
         notices=noticed,
         troubles=(
             *troubles_of(sweeps, load, held, deliveries, settings.channels, running=running),
-            *troubles_of_route(noticed),
+            *troubles_of_lanes(standings, settings.zone),
+            *troubles_of_route(noticed, mute),
+            *([f"The store can't be written: {hindrance}."] if hindrance else []),
         ),
         healthy=running
         and all(_answers(one) and not one.overdue for one in sweeps)
-        and not any(one.broken for one in noticed.values()),
+        and not any(one.broken for one in noticed.values())
+        and not mute
+        and not hindrance,
     )
+
+
+def _noticed(settings: Settings, counts: Mapping[str, NoticeCount]) -> dict[str, NoticeCount]:
+    """Returns how the notices fare by the channels that are the operator's now."""
+    return {channel: count for channel, count in counts.items() if channel in settings.operator.channels}
 
 
 def _sweep(load: SweepLoad, record: SweepRecord | None, now: datetime) -> SweepStatus:

@@ -1,17 +1,18 @@
 """What `notifier status` prints: how the sweeps, their budget and the channels are doing, and what is wrong."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from notifier.core.checkup import NoticeCount
 from notifier.core.delivery import State
 from notifier.core.duration import write_duration
 from notifier.core.load import AddressLoad, Fit, Load, SweepLoad, complaints
 from notifier.core.notice import headline
+from notifier.core.standing import Standing
 from notifier.core.sweep import SweepOutcome, SweepRun
 from notifier.core.trouble import OpenTrouble
-from notifier.store.notices import NoticeCount
 from notifier.views import say_lag, say_minute, table, wrap
 
 _FITS = {Fit.UNKNOWN: "-", Fit.FITS: "yes", Fit.TOO_LONG: "too long", Fit.CROWDED: "crowded"}
@@ -48,6 +49,8 @@ class Status:
     addresses: tuple[AddressLoad, ...]
     #: Channel to state to number of deliveries.
     deliveries: Mapping[str, Mapping[State, int]]
+    #: How the lanes of the configured channels stand that ever failed.
+    lanes: Mapping[str, Standing] = field(default_factory=dict)
     #: Troubles that lasted at the daemon's last look, whether or not the operator was told.
     reported: tuple[OpenTrouble, ...] = ()
     #: Channel to how the notices to the operator fare there.
@@ -69,7 +72,7 @@ def show_status(status: Status, zone: ZoneInfo) -> str:
         "\n".join([_loads(status.sweeps), *(wrap(_asked(one)) for one in status.addresses)]),
     ]
     if status.deliveries:
-        parts.append(_outbox(status.deliveries))
+        parts += _outbox(status.deliveries)
     if status.reported:
         parts.append(_reported(status.reported, zone))
     troubles = "\n".join(wrap(f"! {trouble}", "  ") for trouble in status.troubles)
@@ -131,9 +134,21 @@ def _asked(load: AddressLoad) -> str:
     return f"{load.address}: {_rate(load.requests_per_minute)} of {load.budget} requests a minute, {_share(load.share)}"
 
 
-def _outbox(deliveries: Mapping[str, Mapping[State, int]]) -> str:
-    counts = ((channel, *(str(states.get(state, 0)) for state in State)) for channel, states in deliveries.items())
-    return table(("CHANNEL", *(state.value.upper() for state in State)), counts, cut=("CHANNEL",))
+_UNSENT = (State.SUPERSEDED, State.DROPPED, State.DISCARDED)
+"""The states of what nobody was to hear of, which are of less interest."""
+
+
+def _outbox(deliveries: Mapping[str, Mapping[State, int]]) -> Iterator[str]:
+    """Yields a table of what became of the deliveries, and one of those that were not to be sent, if there are any."""
+    yield _counts(deliveries, [state for state in State if state not in _UNSENT])
+    unsent = {channel: states for channel, states in deliveries.items() if any(states.get(state) for state in _UNSENT)}
+    if unsent:
+        yield _counts(unsent, _UNSENT)
+
+
+def _counts(deliveries: Mapping[str, Mapping[State, int]], shown: Sequence[State]) -> str:
+    counts = ((channel, *(str(states.get(state, 0)) for state in shown)) for channel, states in deliveries.items())
+    return table(("CHANNEL", *(state.value.upper() for state in shown)), counts, cut=("CHANNEL",))
 
 
 def _reported(troubles: Iterable[OpenTrouble], zone: ZoneInfo) -> str:
@@ -195,14 +210,39 @@ def troubles_of(
     configured = set(channels)
     for channel, states in deliveries.items():
         if states.get(State.DEAD):
-            found.append(f"{channel} has {states[State.DEAD]} dead letters; see: notifier deliveries --state dead")
+            letters = "1 dead letter" if states[State.DEAD] == 1 else f"{states[State.DEAD]} dead letters"
+            found.append(f"{channel} has {letters}; see: notifier deliveries --dead")
+        if states.get(State.UNCERTAIN):
+            found.append(f"{channel} may have missed {states[State.UNCERTAIN]}; see: notifier deliveries --uncertain")
         if channel not in configured and states.get(State.PENDING):
             found.append(f"{states[State.PENDING]} deliveries wait for {channel}, which is not configured.")
     return tuple(found)
 
 
-def troubles_of_route(notices: Mapping[str, NoticeCount]) -> tuple[str, ...]:
-    """Returns what is wrong with the route by which the operator is told, in whole sentences."""
+def troubles_of_lanes(standings: Mapping[str, Standing], zone: ZoneInfo) -> tuple[str, ...]:
+    """Returns which channels are paused or switched off, in whole sentences."""
+    return tuple(
+        f"{channel} is {'switched off' if one.is_off else 'paused'}: {say_failures(one, zone)}; "
+        f"to send to it {'again' if one.is_off else 'at once'}: notifier resume {channel}"
+        for channel, one in standings.items()
+        if one.is_off or one.is_paused
+    )
+
+
+def say_failures(standing: Standing, zone: ZoneInfo) -> str:
+    """Returns how often and since when a channel has failed, and how."""
+    times = "1 failure" if standing.failures == 1 else f"{standing.failures} failures in a row"
+    reason = standing.reason.value if standing.reason else "unknown"
+    last = f"{reason} ({standing.detail})" if standing.detail else reason
+    return f"{times} since {say_minute(standing.failing_since, zone)}, the last one {last}"
+
+
+def troubles_of_route(notices: Mapping[str, NoticeCount], untold: Iterable[OpenTrouble]) -> tuple[str, ...]:
+    """Returns what is wrong with the route by which the operator is told, in whole sentences.
+
+    `untold` are the troubles that he can't be told of.
+    """
+    lasting = (f"{headline(one)}, and the operator can't be told: {one.text}" for one in untold)
     broken = (
         f"A notice to the operator was given up; see: notifier test-send {channel}"
         for channel, one in notices.items()
@@ -213,7 +253,7 @@ def troubles_of_route(notices: Mapping[str, NoticeCount]) -> tuple[str, ...]:
         for channel, one in notices.items()
         if one.unsent
     )
-    return (*broken, *unsent)
+    return (*broken, *unsent, *lasting)
 
 
 def _say_held(name: str, events: int) -> str:

@@ -1,6 +1,6 @@
 """What the commands print: plain text that fits 80 columns, or one JSON document. Nothing here reads or writes."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from textwrap import fill
@@ -19,6 +19,7 @@ from notifier.core.rule import STOPPED, TOO_LATE, UNKNOWN, Verdict
 from notifier.drift import Difference
 from notifier.preview import Draft, Preview
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
+from notifier.store.letters import DECIDABLE
 
 WIDTH = 80
 SHORT_ID = 10
@@ -112,13 +113,19 @@ def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
             record.delivery.channel,
             record.delivery.rule,
             record.state.value,
-            record.reason.value if record.reason else "-",
+            _short_reason(record),
             say_minute(record.settled_at or record.delivery.due_at, zone),
         )
         for record in records
     )
     # The time is when it was settled, or when it is due.
     return table(("DELIVERY", "EVENT", "CHANNEL", "RULE", "STATE", "REASON", "AT"), rows, cut=("CHANNEL", "RULE"))
+
+
+def _short_reason(record: DeliveryRecord) -> str:
+    if record.superseded_by is not None:
+        return f"by {record.superseded_by.delivery[:SHORT_ID]}"
+    return record.reason.value if record.reason else "-"
 
 
 def show_drift(drift: Sequence[Difference]) -> str:
@@ -194,6 +201,8 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
     for record, attempts in story.deliveries:
         standing = _standing(record, story.record.event, zone)
         lines.append(wrap(f"  {record.delivery.channel}, by {record.delivery.rule}: {standing}", "    "))
+        if record.told is not None:
+            lines.append(wrap(f"    its message tells: {_say_told(record.told, zone)}", " " * 7))
         lines += (wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
     return lines
 
@@ -201,14 +210,51 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
 def _standing(record: DeliveryRecord, event: Event, zone: ZoneInfo) -> str:
     if record.state is State.PENDING:
         return f"pending, due {say_time_of(record.delivery.due_at, zone)}"
-    if record.state is State.DISCARDED:
-        return f"discarded {say_time_of(record.settled_at, zone)}, after the brake had held it"
+    if record.state in DECIDABLE:
+        return _say_decidable(record)
+    if record.state in _UNSENT:
+        return f"{record.state.value} {say_time_of(record.settled_at, zone)}, {_UNSENT[record.state](record)}"
     if record.state is not State.HELD:
         return record.state.value
     if record.reason is not Reason.BRAKE:
         return "held until its poll has ended"
     name = f"{event.source}/{event.sweep}"
     return f"held by the brake; notifier release {name} sends it, notifier discard {name} drops it"
+
+
+def _say_decidable(record: DeliveryRecord) -> str:
+    again = f"to send it again: notifier retry {record.delivery.id[:SHORT_ID]}"
+    if record.state is State.UNCERTAIN:
+        return f"uncertain, it went out and no answer came; {again}"
+    doubt = ", though it may have arrived" if record.in_doubt else ""
+    return f"dead{doubt}; {again}"
+
+
+_OVERTAKEN = {
+    Reason.COLLAPSED: "a later one tells of it too",
+    Reason.UNDONE: "it was undone while it waited",
+    Reason.OUTDATED: "while it waited it led to where the rule does not ask for it",
+}
+
+
+def _say_superseded(record: DeliveryRecord) -> str:
+    why = _OVERTAKEN[record.reason or Reason.COLLAPSED]
+    by = f", that of event {record.superseded_by.event_id[:SHORT_ID]}" if record.superseded_by else ""
+    doubt = "; it may have arrived" if record.in_doubt else ""
+    return f"{why}{by}{doubt}"
+
+
+_UNSENT: Mapping[State, Callable[[DeliveryRecord], str]] = {
+    State.SUPERSEDED: _say_superseded,
+    State.DROPPED: lambda _: "after it had been given up",
+    State.DISCARDED: lambda _: "after the brake had held it",
+}
+
+
+def _say_told(told: Event, zone: ZoneInfo) -> str:
+    """Returns what a message tells in place of its event."""
+    changes = (f"{change.field}: {_before_after(change, zone)}" for change in told.changes)
+    return ", ".join([headline(told), *changes])
 
 
 def _attempt(attempt: AttemptRecord, zone: ZoneInfo) -> str:

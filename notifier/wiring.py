@@ -1,15 +1,20 @@
 """Builds clients and channels from the settings; nothing here talks to anybody yet."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from notifier.channels.channel import Channel, open_channel
+from notifier.channels.custom import Custom
 from notifier.clock import Clock
+from notifier.config.channel_section import ChannelSettings
 from notifier.config.settings import Settings, Source
+from notifier.core.grant import Grant
 from notifier.core.manner import Manner
+from notifier.core.policy import RETRY_DELAYS, Policy
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient, post_form
 from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
+from notifier.store import lanes
 
 
 def open_clients(settings: Settings, clock: Clock, stopping: threading.Event) -> dict[str, EngageClient]:
@@ -34,11 +39,41 @@ def open_channels(settings: Settings, names: Collection[str] | None = None) -> d
         name: open_channel(
             name,
             channel.url.get_secret_value(),
-            channel.signing_secret.get_secret_value() if channel.signing_secret else None,
+            [secret.get_secret_value() for secret in channel.signing_secrets],
+            channel.timeout,
         )
         for name, channel in settings.channels.items()
         if names is None or name in names
     }
+
+
+def addresses_of(settings: Settings, key: bytes) -> dict[str, bytes]:
+    """Returns by what the store knows the address of each channel."""
+    return {
+        name: lanes.hash_address(channel.url.get_secret_value(), key) for name, channel in settings.channels.items()
+    }
+
+
+def policies_of(settings: Settings, channels: Mapping[str, Channel]) -> dict[str, Policy]:
+    """Returns on what terms each of the open channels is sent to: as its settings say, or as is usual for its kind."""
+    return {name: _policy(settings.channels[name], channel.custom) for name, channel in channels.items()}
+
+
+def grants_of(settings: Settings) -> dict[str, Grant]:
+    """Returns what each channel may see."""
+    return {name: channel.grant for name, channel in settings.channels.items()}
+
+
+def _policy(channel: ChannelSettings, custom: Custom) -> Policy:
+    return Policy(
+        delays=RETRY_DELAYS if channel.retry is None else channel.retry,
+        give_up_after=channel.give_up_after,
+        resend=custom.resend if channel.uncertain is None else channel.uncertain == "resend",
+        retry_on=frozenset(channel.retry_on),
+        interval=custom.interval if channel.interval is None else channel.interval,
+        timeout=channel.timeout,
+        recheck_after=channel.recheck_after,
+    )
 
 
 def manner_of(source: Source) -> Manner:

@@ -14,6 +14,7 @@ from msgspec import structs
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind, compare, kinds_of
 from notifier.core.event import Event, event_id
+from notifier.core.grant import Excerpt, grant_of, mask
 from notifier.core.plan import Known, Observation
 from notifier.core.rule import Requirement, Rule
 from notifier.core.sweep import Look, Span
@@ -77,6 +78,11 @@ def discovered(after: Appointment) -> Event:
 def vanished(last: Appointment) -> Event:
     """Returns the event that an appointment is no longer there, which was in this state before."""
     return _event((Kind.VANISHED,), (), last, last)
+
+
+def seen(about: Event, *fields: str, **texts: Any) -> Excerpt:
+    """Returns what a channel sees of an event to which these fields are granted; without any, the usual ones."""
+    return mask(about, grant_of(fields or None), texts)
 
 
 def rule(*requirements: Requirement, **changes: Any) -> Rule:

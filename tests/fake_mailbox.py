@@ -12,12 +12,17 @@ from aiosmtpd.controller import Controller
 
 from tests.fake_receiver import free_port
 
+ABORT = "abort"
+"""In place of a reply to a mail: the connection breaks."""
+
 
 class Mailbox:
     """Answers like a mail server; each hook may be replaced by a list of replies, used up in order."""
 
     def __init__(self, rcpt: list[str], data: list[str], hang: bool) -> None:
+        #: What it took, and whatever came to it.
         self.mails: list[EmailMessage] = []
+        self.bodies: list[EmailMessage] = []
         self._rcpt = rcpt
         self._data = data
         self._hang = hang
@@ -35,13 +40,15 @@ class Mailbox:
         return reply
 
     async def handle_DATA(self, server: Any, __: object, envelope: Any) -> str:  # noqa: N802
-        if self._hang:
-            server.transport.abort()
         reply = self._data.pop(0) if self._data else "250 OK"
-        if reply.startswith("250"):
-            with self._came:
-                self.mails.append(message_from_bytes(envelope.content, policy=default))
+        mail = message_from_bytes(envelope.content, policy=default)
+        with self._came:
+            self.bodies.append(mail)
+            if reply.startswith("250"):
+                self.mails.append(mail)
                 self._came.notify_all()
+        if self._hang or reply == ABORT:
+            server.transport.abort()
         return reply
 
 

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +36,8 @@ RESET = "reset"
 HANG = "hang"
 #: A status and the first byte of a body that never ends.
 DRIP = "drip"
+#: An answer that comes a byte at a time, and never gets to its status.
+CRAWL = "crawl"
 
 
 class Receiver(ThreadingHTTPServer):
@@ -49,6 +51,7 @@ class Receiver(ThreadingHTTPServer):
         self.requests: list[Request] = []
         self.released = Event()
         self._replies = list(replies) or [Reply()]
+        self._hear: Callable[[], object] = lambda: None
         self._came = Condition()
         self._thread: Thread | None = None
 
@@ -79,6 +82,10 @@ class Receiver(ThreadingHTTPServer):
         with self._came:
             self._replies = list(replies)
 
+    def hear(self, hear: Callable[[], object]) -> None:
+        """Calls this from now on when a request has come, before it is answered."""
+        self._hear = hear
+
     def wait_for(self, count: int, timeout: float) -> bool:
         """Waits until so many requests have come, at most so many seconds; tells whether they have."""
         with self._came:
@@ -86,6 +93,7 @@ class Receiver(ThreadingHTTPServer):
 
     def take(self, request: Request) -> Reply | str:
         with self._came:
+            self._hear()
             self.requests.append(request)
             self._came.notify_all()
             return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
@@ -140,6 +148,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"x")
         self._hang()
+
+    def _crawl(self) -> None:
+        for _ in range(PATIENCE * 50):
+            self.wfile.write(b"H")
+            if self.server.released.wait(0.02):
+                break
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Stays silent."""

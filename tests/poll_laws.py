@@ -236,21 +236,31 @@ def _first_sight(name: str, poll: Poll) -> Iterator[Breach]:
     events = poll.events.get(name, ())
     seen = (events[0].before or events[0].after) if events else poll.after[name].appointment
     told = bool(events) and events[0].before is None
-    # The first one that nobody could tell from it: it may have been stored as that, and written anew since.
-    same = ((one, state) for one in poll.spells(name) if (state := poll.read(one)) is not None)
-    spell, seen = next(((one, state) for one, state in same if watched(state) == watched(seen)), (_NEVER, seen))
-    honest = abs(seen.updated_at - spell.at) < HONEST
-    untold = honest and spell.since > poll.known_at.get(name, -1)
-    owed = untold and poll.looks.owe(seen, spell)
-    if owed and not told:
+    # It may have been stored as any that nobody could tell from it, and written anew since.
+    states = ((one, state) for one in poll.spells(name) if (state := poll.read(one)) is not None)
+    same = [(one, state) for one, state in states if watched(state) == watched(seen)] or [(_NEVER, seen)]
+    owed = [_is_owed(name, one, state, poll) for one, state in same]
+    if all(owed) and not told:
         yield Breach(Law.LOST, name, f"it changed since a complete look, and was stored in silence: {seen}")
-    if owed or not told:
+    if any(owed) or not told:
         return
+    spell, seen = same[0]
+    honest = _is_honest(spell, seen)
     if not any(look.reaches(seen, poll.ended_at) for look in poll.looks.tried):
         yield Breach(Law.INVENTED, name, f"nobody had looked where it is, yet it is news: {seen}")
     reaching = [look.began_at for look in poll.looks.counting if look.reaches(seen, poll.ended_at)]
     if honest and reaching and spell.at < max(reaching) - OVERLAP - HONEST:
         yield Breach(Law.INVENTED, name, f"it was so since {spell.at} and is told as news: {seen}")
+
+
+def _is_owed(name: str, spell: Spell, seen: Appointment, poll: Poll) -> bool:
+    """Whether it has to be told that an appointment was seen so for the first time."""
+    return _is_honest(spell, seen) and spell.since > poll.known_at.get(name, -1) and poll.looks.owe(seen, spell)
+
+
+def _is_honest(spell: Spell, seen: Appointment) -> bool:
+    """Whether an appointment says when it became what it is."""
+    return abs(seen.updated_at - spell.at) < HONEST
 
 
 def _forgotten(row: Row, poll: Poll) -> Iterator[Breach]:

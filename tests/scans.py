@@ -10,7 +10,8 @@ from typing import Self
 
 from notifier.core.brake import Brake
 from notifier.core.change import Kind
-from notifier.core.sweep import SweepOutcome
+from notifier.core.slices import pages_of
+from notifier.core.sweep import ANSWERED, SweepOutcome
 from notifier.engage.simulated.faults import FaultKind
 from notifier.engage.simulated.order import Order
 from notifier.engage.simulated.page import Cap
@@ -46,13 +47,19 @@ class Figures:
     enquired: int = 0
     changes: int = 0
     outcomes: Counter[SweepOutcome] = field(default_factory=Counter)
+    #: Requests of those that came to their end, and what the same appointments would take in pages as full as can be.
+    requests: int = 0
+    plain: int = 0
     events: int = 0
     vanished: int = 0
     breaches: list[Breach] = field(default_factory=list)
 
-    def add(self, audit: Audit) -> None:
-        """Counts one scan."""
+    def add(self, audit: Audit, page_rows: int) -> None:
+        """Counts one scan of a source that gives so many rows at once."""
         self.scans += 1
+        if audit.run.outcome in ANSWERED:
+            self.requests += audit.run.pages
+            self.plain += pages_of(audit.run.rows, page_rows)
         self.outcomes[audit.run.outcome] += 1
         self.events += len(audit.events)
         self.vanished += sum(Kind.VANISHED in event.kinds for event in audit.events)
@@ -63,6 +70,8 @@ class Figures:
         self.enquired += other.enquired
         self.changes += other.changes
         self.outcomes += other.outcomes
+        self.requests += other.requests
+        self.plain += other.plain
         self.events += other.events
         self.vanished += other.vanished
         self.breaches += other.breaches
@@ -79,8 +88,9 @@ class Scans:
     def __init__(self, seed: int, *, over_sockets: bool = False, concurrency: int = 1) -> None:
         self._draws = Random(seed)  # noqa: S311 - to be repeatable, not secret
         self.figures = Figures()
+        self._page_size = self._draws.choice(PAGE_SIZES)
         self.world = World(
-            page_size=self._draws.choice(PAGE_SIZES),
+            page_size=self._page_size,
             slice_rows=self._draws.choice(SLICE_ROWS),
             span=self._draws.choice(SPANS),
             brake=NO_BRAKE,
@@ -102,7 +112,7 @@ class Scans:
             self._do(self._doing())
         sweep = self._draws.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         audit = self.world.poll(sweep, self._interruptions())
-        self.figures.add(audit)
+        self.figures.add(audit, min(self._page_size, self.world.simulator.page_cap or self._page_size))
         self.figures.enquired, self.figures.changes = self.world.enquired, self.world.truth.moment
         self.world.clock.now += self._draws.choice((1, 20, 60, 300, 1200)) * timedelta(seconds=1)
         return audit

@@ -25,6 +25,10 @@ class HandClock:
     def __call__(self) -> datetime:
         return self.now
 
+    def ticks(self) -> float:
+        """The seconds of a clock that nobody sets, which goes with this one."""
+        return self.now.timestamp()
+
     def advance(self, **span: float) -> None:
         """Move on by a span, given as to timedelta."""
         self.now += timedelta(**span)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import wraps
@@ -43,30 +43,59 @@ class Answer:
     words: str = ""
 
 
-_heard: ContextVar[list[Answer] | None] = ContextVar("heard", default=None)
+@dataclass(slots=True)
+class Hearing:
+    """What is known of a send that is under way: filled by the thread that sends, and read by one that waits for it."""
+
+    answers: list[Answer] = field(default_factory=list)
+    #: Whether the request in hand went out, so that nothing but its answer is missing; None where nobody tells.
+    asked: bool | None = None
+
+
+_hearing: ContextVar[Hearing | None] = ContextVar("hearing", default=None)
 
 
 @contextmanager
-def hearing() -> Iterator[list[Answer]]:
+def hearing(known: Hearing | None = None) -> Iterator[list[Answer]]:
     """Yields the list that fills with the answers to what this thread sends."""
-    answers: list[Answer] = []
-    token = _heard.set(answers)
+    known = known or Hearing()
+    token = _hearing.set(known)
     try:
-        yield answers
+        yield known.answers
     finally:
-        _heard.reset(token)
+        _hearing.reset(token)
 
 
 def heard() -> Sequence[Answer] | None:
     """Returns the answers of the current send so far; None outside of a send."""
-    return _heard.get()
+    known = _hearing.get()
+    return None if known is None else known.answers
 
 
 def note(answer: Answer) -> None:
     """Adds an answer to those of the current send."""
-    answers = _heard.get()
-    if answers is not None:
-        answers.append(answer)
+    if (known := _hearing.get()) is not None:
+        known.answers.append(answer)
+
+
+def note_asked(*, asked: bool) -> None:
+    """Takes note that a request of the current send begins, or that it went out."""
+    if (known := _hearing.get()) is not None:
+        known.asked = asked
+
+
+def has_asked() -> bool:
+    """Whether the request in hand went out, so that nothing but its answer is missing."""
+    known = _hearing.get()
+    return known is not None and known.asked is True
+
+
+def given_up(known: Hearing, after: timedelta) -> Outcome:
+    """Decides what a send came to that did not end in time."""
+    when = f"given up after {after.total_seconds():g} s"
+    if known.asked is False:
+        return Outcome(Result.RETRY, Reason.TIMEOUT, detail=f"{when}; nothing had gone out")
+    return Outcome(Result.UNCERTAIN, Reason.UNCERTAIN, detail=f"{when} without an answer")
 
 
 def unheard(act: Callable[Given, Back]) -> Callable[Given, Back]:
@@ -74,11 +103,11 @@ def unheard(act: Callable[Given, Back]) -> Callable[Given, Back]:
 
     @wraps(act)
     def quiet(*args: Given.args, **options: Given.kwargs) -> Back:
-        token = _heard.set(None)
+        token = _hearing.set(None)
         try:
             return act(*args, **options)
         finally:
-            _heard.reset(token)
+            _hearing.reset(token)
 
     return quiet
 
@@ -86,16 +115,18 @@ def unheard(act: Callable[Given, Back]) -> Callable[Given, Back]:
 def outcome_of(*, delivered: bool, answers: Sequence[Answer], now: datetime) -> Outcome:
     """Decides what a send came to, from Apprise's yes or no and the answers that were heard.
 
-    One answer that may be better later keeps the delivery alive, since a send may have several receivers.
+    A send may have several receivers: one answer that may be better later keeps the delivery alive, and if one of them
+    may have got the message, that is what it came to.
     """
     if delivered:
         return Outcome(Result.DELIVERED, Reason.OK, answers[-1].status if answers else None)
     verdicts = [(verdict, answer) for answer in answers if (verdict := _verdict(answer)) is not None]
     if not verdicts:
         return _unexplained(answers)
-    alive = [(verdict, answer) for verdict, answer in verdicts if verdict[0] is Result.RETRY]
-    (result, reason), answer = (alive or verdicts)[-1]
-    waits = [wait for _, one in alive if (wait := _wait(one.retry_after, now)) is not None]
+    by_result = {verdict[0]: (verdict, answer) for verdict, answer in verdicts}
+    found = next(by_result[one] for one in (Result.UNCERTAIN, Result.RETRY, Result.DEAD) if one in by_result)
+    (result, reason), answer = found
+    waits = [wait for _, one in verdicts if (wait := _wait(one.retry_after, now)) is not None]
     return Outcome(result, reason, answer.status, max(waits, default=None), _detail(answer))
 
 
@@ -131,6 +162,8 @@ def _verdict(answer: Answer) -> tuple[Result, Reason] | None:
     reason = answer.failure or (_smtp(answer.status) if answer.smtp else _http(answer.status))
     if reason is None:
         return None
+    if reason is Reason.UNCERTAIN:
+        return Result.UNCERTAIN, reason
     final = reason in _FINAL or reason is Reason.REDIRECTED
     return (Result.DEAD if final else Result.RETRY), reason
 

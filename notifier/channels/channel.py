@@ -5,21 +5,26 @@ follows redirects by itself where it is allowed to, all of which is the outbox's
 """
 
 import difflib
+import json
 import re
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache, partial
 from typing import Any
 
 from apprise import Apprise, AppriseAsset, NotificationManager, NotifyBase, NotifyFormat, OverflowMode
 from apprise.utils.parse import parse_urls
 
 from notifier.channels import address
-from notifier.channels.answer import hearing, outcome_of
+from notifier.channels.answer import Hearing, hearing, outcome_of
 from notifier.channels.console import Console
+from notifier.channels.custom import Custom, custom_of
 from notifier.channels.parcel import Parcel, carrying
-from notifier.channels.webhook import READ_SECONDS, Webhook, signer
+from notifier.channels.signature import signer
+from notifier.channels.webhook import Webhook
 from notifier.channels.wire import overhear
 from notifier.core.delivery import Outcome
 from notifier.core.escape import Target
@@ -40,13 +45,23 @@ class Channel:
     #: The address without its secrets.
     shown: str
     target: Target
+    #: What is usual for its service.
+    custom: Custom
     _apprise: Apprise
     _schema: str
+    _open: "Callable[[], Channel]" = field(repr=False)
 
-    def send(self, parcel: Parcel) -> Outcome:
-        """Sends once and says what came of it; a send that fails is no exception."""
+    def reopen(self) -> "Channel":
+        """Returns the same channel, opened anew."""
+        return self._open()
+
+    def send(self, parcel: Parcel, known: Hearing | None = None) -> Outcome:
+        """Sends once and says what came of it; a send that fails is no exception.
+
+        What is known of it meanwhile can be read from `known` by another thread.
+        """
         title, body = self._texts(parcel)
-        with carrying(parcel), hearing() as answers:
+        with carrying(parcel), hearing(known) as answers:
             delivered = self._apprise.notify(title=title, body=body, body_format=self._format())
         return outcome_of(delivered=bool(delivered), answers=answers, now=parcel.now)
 
@@ -62,9 +77,10 @@ class Channel:
         if not message.body.strip():
             return "", message.title or parcel.delivery_id
         if self._schema in address.TEAMS:
-            return message.title, message.body.replace("\n", "\n\n")
+            return message.title, _fitting(message.body.replace("\n", "\n\n"), _TEAMS_BYTES, _json_bytes)
+        title = _fitting(message.title, _SUBJECT_BYTES, _utf8_bytes) if self._schema in _SMTP else message.title
         # In the plain part that Apprise makes of HTML, the line break would become a space at the begin of a line.
-        return message.title, message.body.replace("<br>\n", "<br>")
+        return title, message.body.replace("<br>\n", "<br>")
 
     def _format(self) -> NotifyFormat | None:
         if self._schema in address.OWN_MARKDOWN:
@@ -72,18 +88,53 @@ class Channel:
         return NotifyFormat.HTML if self.target is Target.HTML else NotifyFormat.TEXT
 
 
-def open_channel(name: str, url: str, signing_secret: str | None = None) -> Channel:
+_SMTP = frozenset({"mailto", "mailtos"})
+
+_SUBJECT_BYTES = 320
+"""Apprise writes a subject on one line with up to three characters a byte; mail servers refuse lines of over 998."""
+
+_TEAMS_BYTES = 25_000
+"""Teams takes cards of 28 kB; the rest is for the title and the frame."""
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text.encode())
+
+
+def _json_bytes(text: str) -> int:
+    """Returns how long a text is as Apprise writes it, with escapes for all but ASCII."""
+    return len(json.dumps(text))
+
+
+def _fitting(text: str, limit: int, size: Callable[[str], int]) -> str:
+    """Returns as much of the text as fits; what does not would be refused as a whole."""
+    if size(text) <= limit:
+        return text
+    kept = bisect_right(range(len(text)), limit, key=lambda count: size(text[:count] + "…")) - 1
+    return text[:kept].rstrip() + "…"
+
+
+SEND_SECONDS = 30
+"""How long one send may take, unless told otherwise."""
+
+
+def open_channel(
+    name: str, url: str, signing_secrets: Sequence[str] = (), timeout: timedelta = timedelta(seconds=SEND_SECONDS)
+) -> Channel:
     """Returns the channel at an address.
 
     An `http://` or `https://` address is a webhook of ours, unless it is one that a chat service hands out for its
     own use, like `https://hooks.slack.com/services/...`, and there is no signing secret.
+    Two secrets are for the time in which one replaces the other. Silence is taken for a failure after half of the
+    time-out, so that what is left is for connecting, and for services that drip.
 
     Raises:
         ChannelError: the address can't be used; the message holds none of its secrets.
     """
     overhear()
     register_plugins()
-    schema, plugin = _plugin(url.strip(), signing_secret)
+    read_seconds = timeout.total_seconds() / 2
+    schema, plugin = _plugin(url.strip(), signing_secrets, read_seconds)
     _check_options(plugin)
     # How often to send and how long to wait is the outbox's to decide, also where the service's answer says it.
     plugin.throttle = _no_wait  # type: ignore[method-assign]
@@ -94,10 +145,14 @@ def open_channel(name: str, url: str, signing_secret: str | None = None) -> Chan
         plugin.overflow_mode = OverflowMode.TRUNCATE
     if "socket_read_timeout" not in said:
         # After Apprise's 4 s a slow service has often taken the message, and would get it again.
-        plugin.socket_read_timeout = READ_SECONDS
+        plugin.socket_read_timeout = read_seconds
+    if schema in _SMTP and "socket_connect_timeout" not in said:
+        # For mail it is the only one, and holds for every wait.
+        plugin.socket_connect_timeout = read_seconds
     apprise = Apprise(asset=_asset())
     apprise.add(plugin)
-    return Channel(name, address.mask(url), target, apprise, schema)
+    again = partial(open_channel, name, url, signing_secrets, timeout)
+    return Channel(name, address.mask(url), target, custom_of(schema), apprise, schema, again)
 
 
 @cache
@@ -131,7 +186,7 @@ def _asset() -> AppriseAsset:
     )
 
 
-def _plugin(url: str, signing_secret: str | None) -> tuple[str, NotifyBase]:
+def _plugin(url: str, signing_secrets: Sequence[str], read_seconds: float) -> tuple[str, NotifyBase]:
     """Returns the plugin of an address and the schema that it is known by; some call themselves `http` once built."""
     schema = address.schema_of(url)
     if schema is None:
@@ -139,8 +194,8 @@ def _plugin(url: str, signing_secret: str | None) -> tuple[str, NotifyBase]:
     if len(parse_urls(url)) > 1:  # type: ignore[no-untyped-call]
         raise ChannelError("a channel has one address; write a channel for each")
     if schema in {"http", "https"}:
-        return _webhook(schema, url, signing_secret)
-    if signing_secret is not None:
+        return _webhook(schema, url, signing_secrets, read_seconds)
+    if signing_secrets:
         raise ChannelError(f"signing_secret is for http:// and https:// channels, not for {schema}://")
     _check_schema(schema)
     plugin = Apprise.instantiate(url, asset=_asset())
@@ -149,15 +204,15 @@ def _plugin(url: str, signing_secret: str | None) -> tuple[str, NotifyBase]:
     return schema, plugin
 
 
-def _webhook(schema: str, url: str, signing_secret: str | None) -> tuple[str, NotifyBase]:
-    native = _native(url) if signing_secret is None else None
+def _webhook(schema: str, url: str, signing_secrets: Sequence[str], read_seconds: float) -> tuple[str, NotifyBase]:
+    native = None if signing_secrets else _native(url)
     if native is not None:
         return native
     try:
-        key = None if signing_secret is None else signer(signing_secret)
+        signers = [signer(secret) for secret in signing_secrets]
     except ValueError as error:
         raise ChannelError(str(error)) from None
-    options = {"schema": schema, "endpoint": url, "signer": key}
+    options = {"schema": schema, "endpoint": url, "signers": signers, "read_seconds": read_seconds}
     plugin = None if re.search(r"\s", url) else Apprise.instantiate(options, asset=_asset())
     if plugin is None:
         raise ChannelError("the address of the webhook is malformed; it needs a host, and %-escapes for odd characters")
@@ -181,7 +236,9 @@ def _check_schema(schema: str) -> None:
     if schema not in known:
         near = address.RENAMED.get(schema) or _nearest(schema, set(known.schemas()) - address.DEAF.keys())
         hint = f"; did you mean {near}://?" if near else ""
-        raise ChannelError(f"there is no kind of channel called {schema}://{hint}")
+        # What looks like no name may be a secret in the wrong place.
+        called = f"called {schema}://" if schema.isalnum() else "by this name"
+        raise ChannelError(f"there is no kind of channel {called}{hint}")
     if not known[schema].enabled:
         packages = known[schema].requirements.get("packages_required") or []
         needed = packages if isinstance(packages, str) else ", ".join(packages)

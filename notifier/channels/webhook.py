@@ -4,11 +4,9 @@ Apprise has no such thing: its `json://` sends a title and a body, unsigned. The
 a webhook is a channel like any other.
 """
 
-import base64
 import ssl
 import time
-from collections.abc import Iterator, Mapping
-from datetime import UTC
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -19,20 +17,17 @@ import standardwebhooks
 from apprise import NotifyBase, NotifyType
 
 from notifier import __version__
-from notifier.channels.answer import Answer, cause, note
+from notifier.channels.answer import Answer, cause, note, note_asked
 from notifier.channels.parcel import Parcel, carried
+from notifier.channels.signature import sign
 from notifier.core.delivery import Reason
 
 CONNECT_SECONDS = 5
-READ_SECONDS = 15
 
 BODY_LIMIT = 4096
 """As much of an answer is read."""
 
 WORDS_LIMIT = 120
-
-SHORTEST_KEY = 24
-"""In bytes; Standard Webhooks ask for 24 to 64."""
 
 
 class Webhook(NotifyBase):  # type: ignore[no-untyped-call]
@@ -43,16 +38,23 @@ class Webhook(NotifyBase):  # type: ignore[no-untyped-call]
     secure_protocol = "https"  # type: ignore[assignment]
     request_rate_per_sec = 0
 
-    def __init__(self, endpoint: str, signer: standardwebhooks.Webhook | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        signers: Sequence[standardwebhooks.Webhook] = (),
+        read_seconds: float = 15,
+        **options: Any,
+    ) -> None:
         """Raises ValueError for an address without a host."""
         super().__init__(**options)  # type: ignore[no-untyped-call]
         self._endpoint = httpx.URL(endpoint)
         if not self._endpoint.host:
             raise ValueError("the address has no host")
-        self._signer = signer
+        self._signers = signers
+        self._read_seconds = read_seconds
         self._client = httpx.Client(
             verify=_trust(),
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
+            timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
             # What is read of an answer is cut; a packed one could be small and yet huge.
             headers={"User-Agent": f"notifier/{__version__}", "Accept-Encoding": "identity"},
         )
@@ -74,9 +76,11 @@ class Webhook(NotifyBase):  # type: ignore[no-untyped-call]
         """Posts the document of the carried parcel; the title and body are for people."""
         parcel = carried()
         document = orjson.dumps(parcel.document)
+        headers, extensions = self._headers(parcel, document), {"trace": _follow}
+        note_asked(asked=False)
         try:
             with self._client.stream(
-                "POST", self._endpoint, content=document, headers=self._headers(parcel, document)
+                "POST", self._endpoint, content=document, headers=headers, extensions=extensions
             ) as response:
                 answer = self._answer(response, parcel)
         except httpx.HTTPError as error:
@@ -90,15 +94,13 @@ class Webhook(NotifyBase):  # type: ignore[no-untyped-call]
             "webhook-id": parcel.delivery_id,
             "webhook-timestamp": str(int(parcel.now.timestamp())),
         }
-        if self._signer is not None:
-            # The library overwrites the zone of any other time, and so signs another moment.
-            now = parcel.now.astimezone(UTC)
-            headers["webhook-signature"] = self._signer.sign(parcel.delivery_id, now, document.decode())
+        if self._signers:
+            headers["webhook-signature"] = sign(self._signers, parcel.delivery_id, parcel.now, document.decode())
         return headers
 
     def _answer(self, response: httpx.Response, parcel: Parcel) -> Answer:
         # A good answer is read as well: only then can the connection be used again.
-        text = _read(response)
+        text = _read(response, self._read_seconds)
         words = "" if response.is_success else self._words(text, parcel)
         return Answer(response.status_code, retry_after=response.headers.get("Retry-After"), words=words)
 
@@ -119,25 +121,6 @@ class Webhook(NotifyBase):  # type: ignore[no-untyped-call]
                 yield unquote(part)
 
 
-def signer(secret: str) -> standardwebhooks.Webhook:
-    """Returns what signs with a Standard Webhooks secret.
-
-    Raises:
-        ValueError: it is none; the message does not hold it.
-    """
-    text = secret.removeprefix("whsec_").rstrip("=")
-    try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        key = b""
-    if len(key) < SHORTEST_KEY:
-        raise ValueError(
-            f"signing_secret must be `whsec_` and at least {SHORTEST_KEY} bytes in base64, "
-            "as `openssl rand -base64 32` prints them"
-        )
-    return standardwebhooks.Webhook(key)
-
-
 @cache
 def _trust() -> ssl.SSLContext:
     # Takes 50 ms to build, so all webhooks share it.
@@ -153,10 +136,15 @@ def _failure(error: httpx.HTTPError) -> Reason:
     return Reason.TIMEOUT if isinstance(error, httpx.TimeoutException) else Reason.UNREACHABLE
 
 
-def _read(response: httpx.Response) -> str:
+def _follow(step: str, _: object) -> None:
+    if step == "http11.receive_response_headers.started":
+        note_asked(asked=True)
+
+
+def _read(response: httpx.Response, seconds: float) -> str:
     """Returns the first part of an answer's body on one line; a slow or broken one does not change the status."""
     body = b""
-    end = time.monotonic() + READ_SECONDS
+    end = time.monotonic() + seconds
     try:
         for chunk in response.iter_raw():
             body += chunk

@@ -15,9 +15,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ProtocolError, ReadTimeoutError
+from urllib3.connection import HTTPConnection
 
-from notifier.channels.answer import Answer, cause, heard, note, timed_out, unheard
+from notifier.channels.answer import Answer, cause, has_asked, heard, note, note_asked, timed_out, unheard
 from notifier.core.delivery import Reason
 
 Given = ParamSpec("Given")
@@ -28,6 +28,7 @@ Back = TypeVar("Back")
 def overhear() -> None:
     """Puts the wrappers in place, once, and keeps addresses and messages out of the logs of the libraries."""
     HTTPAdapter.send = _http(HTTPAdapter.send)  # type: ignore[method-assign]
+    HTTPConnection.getresponse = _asking(HTTPConnection.getresponse)  # type: ignore[method-assign]
     smtplib.SMTP.getreply = _reply(smtplib.SMTP.getreply)  # type: ignore[method-assign]
     for name in ("send", "connect", "starttls", "login"):
         setattr(smtplib.SMTP, name, _step(getattr(smtplib.SMTP, name)))
@@ -47,10 +48,10 @@ def _http(send: Callable[..., requests.Response]) -> Callable[..., requests.Resp
         if heard() is None:
             return send(self, *args, **options)
         _stop_if_told_to()
+        note_asked(asked=False)
         try:
             response = send(self, *args, **options)
-            # Requests reads it next in any case, and what breaks then belongs to the answer.
-            body = b"" if options.get("stream") else response.content
+            body = _body(response, stream=bool(options.get("stream")))
         except requests.RequestException as error:
             note(Answer(failure=_http_failure(error), words=cause(error)))
             raise
@@ -58,6 +59,26 @@ def _http(send: Callable[..., requests.Response]) -> Callable[..., requests.Resp
         return response
 
     return overheard
+
+
+def _asking(getresponse: Callable[Given, Back]) -> Callable[Given, Back]:
+    @wraps(getresponse)
+    def overheard(*args: Given.args, **options: Given.kwargs) -> Back:
+        note_asked(asked=True)
+        return getresponse(*args, **options)
+
+    return overheard
+
+
+def _body(response: requests.Response, *, stream: bool) -> bytes:
+    """Returns the body of an answer, which requests reads next in any case; where a refusal breaks off, nothing."""
+    try:
+        return b"" if stream else response.content
+    except requests.RequestException:
+        if response.ok:
+            # What it says may be that the message was not taken.
+            raise
+        return b""
 
 
 def _stop_if_told_to() -> None:
@@ -76,14 +97,9 @@ _REDIRECTS = 3
 
 
 def _http_failure(error: requests.RequestException) -> Reason:
-    if isinstance(error, requests.ConnectTimeout):
-        return Reason.TIMEOUT
-    if isinstance(error, requests.ReadTimeout | requests.exceptions.ChunkedEncodingError):
+    if has_asked():
         return Reason.UNCERTAIN
-    # Plugins keep no connection open, so one that broke did so after the message went out.
-    if any(isinstance(one, ProtocolError | ReadTimeoutError) for one in error.args):
-        return Reason.UNCERTAIN
-    return Reason.UNREACHABLE
+    return Reason.TIMEOUT if isinstance(error, requests.Timeout) or timed_out(error) else Reason.UNREACHABLE
 
 
 _CODE = re.compile(r"[a-z]+(_[a-z]+)+")
@@ -127,6 +143,8 @@ def _reply(getreply: Callable[..., tuple[int, bytes]]) -> Callable[..., tuple[in
             note(Answer(smtp=True, failure=failure, words=cause(error)))
             raise
         note(Answer(status, smtp=True, words=_enhanced_code(text)))
+        if status == _GO_AHEAD:
+            note_asked(asked=True)
         return status, text
 
     return overheard
@@ -139,6 +157,8 @@ _GO_AHEAD = 354
 def _step(act: Callable[Given, Back]) -> Callable[Given, Back]:
     @wraps(act)
     def overheard(*args: Given.args, **options: Given.kwargs) -> Back:
+        if act.__name__ == "connect":
+            note_asked(asked=False)
         try:
             return act(*args, **options)
         except smtplib.SMTPResponseException:

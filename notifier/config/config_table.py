@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from notifier.config.table import Duration, Offset, Table, Text, among, as_tuple, wrong, wrong_value
+from notifier.config.channel_section import ChannelTable
+from notifier.config.table import Duration, Offset, SecretLine, Table, Text, among, as_tuple, wrong, wrong_value
 from notifier.core.appointment import MEETING_TYPES, STATUSES
 
 FARTHEST = timedelta(days=3650)
@@ -76,6 +77,11 @@ def _address(value: str) -> SplitResult:
     return parts
 
 
+def _secret_address(value: SecretStr) -> SecretStr:
+    _address(value.get_secret_value())
+    return value
+
+
 def _token_url(value: str) -> str:
     _address(value)
     return value
@@ -110,26 +116,13 @@ def _languages(value: str) -> str:
     return value
 
 
-def _secret_line(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-        raise wrong("must be one word without spaces; for a token, without `Bearer` in front of it")
-    return value
-
-
 def _secret_text(value: SecretStr) -> SecretStr:
     if not value.get_secret_value():
         raise wrong("must not be empty")
     return value
 
 
-def _channel_url(value: SecretStr) -> SecretStr:
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value.get_secret_value()):
-        raise wrong("must begin with a service, as slack://, mailtos:// or https:// do")
-    return value
-
-
 Name = Annotated[str, AfterValidator(_name)]
-SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
 NearOffset = Annotated[Offset, AfterValidator(_near_offset)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 Statuses = Annotated[
@@ -239,26 +232,19 @@ class SourceTable(Table):
         return token
 
 
-class ChannelTable(Table):
-    """`[channels.NAME]`."""
-
-    url: Annotated[SecretStr, AfterValidator(_channel_url)]
-    signing_secret: SecretLine | None = None
-
-    @field_validator("signing_secret")
-    @classmethod
-    def _only_for_webhooks(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        url: SecretStr | None = info.data.get("url")
-        if url is not None and not re.match("https?://", url.get_secret_value(), re.IGNORECASE):
-            raise wrong("is for channels whose url begins with https:// or http:// only")
-        return secret
-
-
 class OperatorTable(Table):
     """`[operator]`."""
 
-    channels: Texts
+    heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_address)] | None = None
+    channels: Texts | None = Field(default=None, validate_default=True)
     after: Duration = timedelta(minutes=5)
+
+    @field_validator("channels")
+    @classmethod
+    def _somebody(cls, channels: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        if channels is None and info.data.get("heartbeat_url", "has its own complaint") is None:
+            raise wrong("is missing; there must be `channels` or `heartbeat_url`, or both")
+        return channels
 
 
 class ConfigTable(Table):

@@ -4,11 +4,11 @@ Nothing that a rule says is ignored: a key that this version does not know is a 
 """
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from notifier.config.condition import ConditionError, compile_condition
 from notifier.config.settings import Outline, Settings
@@ -28,7 +28,9 @@ from notifier.config.toml_file import Location, TomlFile, read_toml
 from notifier.core import rule as requirement
 from notifier.core.appointment import MEETING_TYPES, STATUSES, WATCHED_FIELDS
 from notifier.core.change import Kind
-from notifier.core.message import template_problems
+from notifier.core.facts import MADE_OF
+from notifier.core.grant import ALL, Grant
+from notifier.core.message import hidden_uses, template_problems
 from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Requirement, Rule
 from notifier.errors import ConfigError, Problem
 
@@ -50,11 +52,32 @@ def _no_status(value: str) -> str:
     return value
 
 
-def _template(value: str) -> str:
-    problems = template_problems(value)
+def _template(value: str, info: ValidationInfo) -> str:
+    problems = [(line, text.removeprefix("template: ")) for line, text in template_problems(value)]
+    # The channels come before the templates in the table; those that are wrong have a complaint of their own.
+    problems = problems or list(_hidden(value, info.data.get("channels", ()), info.context))
     if problems:
-        raise wrong_lines([(line, text.removeprefix("template: ")) for line, text in problems])
+        raise wrong_lines(problems)
     return value
+
+
+def _hidden(template: str, channels: Iterable[str], context: Mapping[str, Any] | None) -> Iterator[tuple[int, str]]:
+    """Yields what the template would say that a channel may not see; a `where` or an `if` tells nobody anything."""
+    grants: Mapping[str, Grant] = context["grants"] if context else {}
+    for channel in channels:
+        if channel in grants:
+            for line, name in hidden_uses(template, grants[channel]):
+                yield line, _may_not_see(channel, name)
+
+
+def _may_not_see(channel: str, variable: str) -> str:
+    field = variable.partition(".")[2].partition(".")[0]
+    needed = [field] if field in ALL.fields else list(MADE_OF.get(variable, ()))
+    grant = f"add `{needed[0]}`" if len(needed) == 1 else f"add one of {', '.join(f'`{one}`' for one in needed)}"
+    return (
+        f"the channel `{channel}` may not see `{variable}`: {grant} to `fields` of [channels.{channel}], "
+        "take it out of the template, or give this channel a rule of its own"
+    )
 
 
 def _condition(value: str) -> str:
@@ -129,6 +152,7 @@ class RuleTable(Table):
     title: Template | None = None
     body: Template | None = None
     stop: bool = False
+    always: bool = False
 
 
 class RuleFileTable(Table):
@@ -144,7 +168,8 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
         ConfigError: with everything that is wrong in all the files.
     """
     paths, problems = _rule_files(settings)
-    context = {"channels": tuple(settings.channels), "sources": tuple(settings.sources)}
+    grants = {name: channel.grant for name, channel in settings.channels.items() if channel is not None}
+    context = {"channels": tuple(settings.channels), "sources": tuple(settings.sources), "grants": grants}
     rules: list[Rule] = []
     files: list[TomlFile] = []
     mistakes: list[Problem] = []
@@ -217,6 +242,7 @@ def _rule(table: RuleTable) -> Rule:
         title=table.title,
         body=table.body,
         stop=table.stop,
+        always=table.always,
     )
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from notifier.config.channel_section import ChannelSettings, channel_of
 from notifier.config.config_table import (
     DEFAULT_RULES,
     ConfigTable,
@@ -24,6 +25,7 @@ from notifier.config.spelling import choices
 from notifier.config.table import as_tuple, read_table
 from notifier.config.toml_file import Location, TomlFile, read_toml
 from notifier.core.brake import Brake
+from notifier.core.grant import ALL
 from notifier.core.sweep import Sweep
 from notifier.errors import ConfigError, Problem
 
@@ -117,15 +119,6 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelSettings:
-    """One destination; what its address means is for `channel.py`."""
-
-    name: str
-    url: SecretStr
-    signing_secret: SecretStr | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings:
     """Who hears of the troubles of notifier itself, and when."""
 
@@ -133,6 +126,8 @@ class OperatorSettings:
     channels: tuple[str, ...] = ()
     #: How long what may pass by itself lasts before it is told, and how long all is well before it is over.
     after: timedelta = timedelta(minutes=5)
+    #: What is fetched after every cycle in which all sources were polled.
+    heartbeat_url: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +146,11 @@ class Settings:
     operator: OperatorSettings = OperatorSettings()
     #: Tells lines; out of sight, since a careless author's secrets stand in it.
     file: TomlFile = field(repr=False, compare=False)
+
+    @property
+    def cycle(self) -> timedelta:
+        """How long it takes until every source was polled once more, if all is well."""
+        return max(min(sweep.every for sweep in source.sweeps) for source in self.sources.values())
 
     def limits_at(self, address: str) -> Limits:
         """Returns the limits of an address, which its sources share: the smallest of theirs."""
@@ -206,12 +206,24 @@ def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
 
 
 def _address(name: str, table: Mapping[str, object]) -> ChannelSettings | None:
-    url, secret = table.get("url"), table.get("signing_secret")
+    url, secrets = table.get("url"), as_tuple(table.get("signing_secret", ()))
     if not isinstance(url, str):
         return None
+    texts = secrets if isinstance(secrets, tuple) and all(isinstance(text, str) for text in secrets) else ()
     return ChannelSettings(
-        name=name, url=SecretStr(url), signing_secret=SecretStr(secret) if isinstance(secret, str) else None
+        name=name,
+        url=SecretStr(url),
+        signing_secrets=tuple(SecretStr(str(text)) for text in texts),
+        fields=_fields(as_tuple(table.get("fields"))),
     )
+
+
+def _fields(named: object) -> tuple[str, ...] | None:
+    """Returns the fields that a channel may see; all, where its author's mistake keeps us from knowing."""
+    if named is None:
+        return None
+    known = isinstance(named, tuple) and ALL.fields.issuperset(map(str, named))
+    return tuple(map(str, named)) if isinstance(named, tuple) and known else tuple(ALL.fields)
 
 
 def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
@@ -233,10 +245,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         rules=table.rules,
         store=_store(table.store, folder),
         sources={name: _source(name, source) for name, source in table.sources.items()},
-        channels={
-            name: ChannelSettings(name=name, url=channel.url, signing_secret=channel.signing_secret)
-            for name, channel in table.channels.items()
-        },
+        channels={name: channel_of(name, channel) for name, channel in table.channels.items()},
         operator=_operator(table.operator),
         file=file,
     )
@@ -276,7 +285,8 @@ def _unknown_channels(file: TomlFile, data: Mapping[str, object]) -> list[Proble
 def _operator(table: OperatorTable | None) -> OperatorSettings:
     if table is None:
         return OperatorSettings()
-    return OperatorSettings(channels=tuple(dict.fromkeys(table.channels)), after=table.after)
+    channels = tuple(dict.fromkeys(table.channels or ()))
+    return OperatorSettings(channels=channels, after=table.after, heartbeat_url=table.heartbeat_url)
 
 
 def _tables(value: object) -> Mapping[str, object]:

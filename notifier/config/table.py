@@ -5,12 +5,22 @@ for. Validators raise what `wrong` and its kin return; everything else that pyda
 shows a value unless its key is known to hold no secret, and none shows what a reference brought in.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, time, timedelta
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from notifier.config.reference import Expansion
@@ -72,6 +82,11 @@ def as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def numbers_as_tuple(value: object) -> object:
+    """Returns what `as_tuple` does, of whole numbers in place of texts."""
+    return (value,) if isinstance(value, int) else tuple(value) if isinstance(value, list) else value
+
+
 def _duration(value: object) -> timedelta:
     try:
         if isinstance(value, str):
@@ -87,7 +102,14 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def _secret_line(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise wrong("must be one word without spaces; for a token, without `Bearer` in front of it")
+    return value
+
+
 Text = Annotated[str, Field(min_length=1)]
+SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
 Offset = Annotated[timedelta, BeforeValidator(_duration)]
 """A duration that may go back, like -1d."""
 Duration = Annotated[Offset, AfterValidator(_positive)]
@@ -128,6 +150,7 @@ class _Mistake(NamedTuple):
 
 _TEXT = "must be text in quotes"
 _LIST = "must be text in quotes, or a list of such texts"
+_NUMBERS = "must be a whole number, or a list of such numbers"
 _TABLE = "must be a table with keys of its own"
 _TYPES = {
     "string_type": _TEXT,
@@ -141,6 +164,7 @@ _TYPES = {
 _TEXTS = {
     "missing": "is missing",
     "too_short": "must not be empty",
+    "too_long": "must be a list of at most {max_length}",
     "string_too_short": "must not be empty",
     "greater_than_equal": "must be {ge:g} or more",
     "less_than_equal": "must be {le:g} or less",
@@ -192,6 +216,8 @@ def _wrong_type(table: type[Table], location: Location, wanted: str, value: obje
     item = _item_type(_type_at(table, location))
     if isinstance(value, dict) and wanted == _LIST and _is_table(item):
         return f"must be written with two brackets: [[{'.'.join(map(str, location))}]]"
+    if wanted == _LIST and item is int:
+        wanted = _NUMBERS
     given = next((word for type_, word in _WORDS if isinstance(value, type_)), "this")
     return f"{wanted}, not {given}"
 

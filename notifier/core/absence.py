@@ -4,25 +4,32 @@ An absence is a question, never a fact: the appointment may have moved out of th
 So it is asked for by its id; unless the brake finds that suspiciously many are missing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 URL_BUDGET = 1500
-"""Characters of a query that ids may take; the whole address then stays under 2,000."""
+"""Characters of a query that ids and other filters may take; the whole address then stays under 2,000."""
 
-_ID_OVERHEAD = len("&id%5B%5D=")
+Beside = Mapping[str, Sequence[str]]
+
+NOTHING: Beside = {}
 
 
-def batches(ids: Iterable[str]) -> Sequence[tuple[str, ...]]:
-    """Returns the ids in groups that one query can ask for."""
+def batches(ids: Iterable[str], most: int | None = None, filters: Beside = NOTHING) -> Sequence[tuple[str, ...]]:
+    """Returns the ids in groups that one query can ask for, beside other filters; none larger than `most`."""
     found: list[tuple[str, ...]] = []
     batch: list[str] = []
-    room = URL_BUDGET
+    room = left = URL_BUDGET - sum(_cost(name, value) for name, values in filters.items() for value in values)
     for one in sorted(ids):
-        # A character may take three times as much when it is escaped, and four bytes in UTF-8.
-        cost = _ID_OVERHEAD + sum(1 if letter.isascii() and letter.isalnum() else 12 for letter in one)
-        if batch and cost > room:
+        cost = _cost("id", one)
+        if batch and (cost > left or len(batch) == most):
             found.append(tuple(batch))
-            batch, room = [], URL_BUDGET
+            batch, left = [], room
         batch.append(one)
-        room -= cost
+        left -= cost
     return [*found, tuple(batch)] if batch else found
+
+
+def _cost(name: str, value: str) -> int:
+    """Returns how many characters a parameter takes at most."""
+    # A character may take three times as much when it is escaped, and four bytes in UTF-8.
+    return len(f"&{name}%5B%5D=") + sum(1 if letter.isascii() and letter.isalnum() else 12 for letter in value)

@@ -32,7 +32,7 @@ TEXT_FIELDS = ("answers", "internal_notes", "location", "message_for_customer", 
 Fingerprints = tuple[tuple[str, str], ...]
 
 
-class Appointment(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Appointment(Struct, frozen=True, omit_defaults=True, gc=False):
     """One record of the source at one moment; all times are aware UTC.
 
     A struct, where the other values are dataclasses: there are a hundred thousand of these at the first look, and a

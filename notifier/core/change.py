@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from notifier.core.appointment import TEXT_FIELDS, Appointment, watched
+from notifier.core.appointment import ENDINGS, TEXT_FIELDS, Appointment, watched
 
 
 class Kind(StrEnum):
@@ -49,6 +49,11 @@ class FieldChange:
     before: object
     after: object
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether only the fact is known, or only the fact may be told: the values are left out."""
+        return self.before is None and self.after is None
+
 
 def compare(before: Appointment, after: Appointment) -> tuple[FieldChange, ...]:
     """Returns the watched fields that differ, in the order of the record; comparing a state with itself is empty."""
@@ -64,3 +69,12 @@ def kinds_of(changes: Iterable[FieldChange]) -> tuple[Kind, ...]:
     """Returns what the differences are called, most telling first, each once."""
     found = {_KIND_OF_FIELD.get(change.field, Kind.UPDATED) for change in changes}
     return tuple(kind for kind in Kind if kind in found)
+
+
+def first_difference(after: Appointment, *, created: bool) -> tuple[tuple[Kind, ...], tuple[FieldChange, ...]]:
+    """Returns what the first sight of an appointment is called: made since the last look, or known to nobody before."""
+    status = FieldChange("status", None, after.status)
+    if not created:
+        return (Kind.STATUS_CHANGED, Kind.DISCOVERED), (status,)
+    # Nothing is booked as cancelled: it was booked and called off since the last look.
+    return ((Kind.STATUS_CHANGED, Kind.CREATED), (status,)) if after.status in ENDINGS else ((Kind.CREATED,), ())

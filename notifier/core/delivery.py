@@ -1,7 +1,6 @@
 """A delivery: one message owed to one channel, and what becomes of it after each attempt."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,8 +16,14 @@ class State(StrEnum):
     #: Claimed by the send line; after a crash it becomes pending again.
     SENDING = "sending"
     DELIVERED = "delivered"
+    #: It went out and no answer came; it may have arrived, and is not sent again.
+    UNCERTAIN = "uncertain"
     #: Given up, with a reason; kept until a person decides.
     DEAD = "dead"
+    #: Not sent: a later one tells of it too, or what it would have told is not so any more.
+    SUPERSEDED = "superseded"
+    #: Was dead, and a person decided that nobody is to hear of it.
+    DROPPED = "dropped"
     #: Was held, and a person decided that nobody is to hear of it.
     DISCARDED = "discarded"
 
@@ -29,6 +34,8 @@ class Result(StrEnum):
     DELIVERED = "delivered"
     #: May succeed later.
     RETRY = "retry"
+    #: It went out and no answer came.
+    UNCERTAIN = "uncertain"
     #: Will not succeed however often it is tried.
     DEAD = "dead"
 
@@ -61,6 +68,16 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     #: Every try of the schedule was used.
     EXHAUSTED = "exhausted"
+    #: A later message tells of it too.
+    COLLAPSED = "collapsed"
+    #: While it waited, what it would have told was undone.
+    UNDONE = "undone"
+    #: While it waited, the appointment went on to a state that its rule does not ask for.
+    OUTDATED = "outdated"
+    #: A person decided that what was given up stays unsent.
+    DROPPED = "dropped"
+    #: A person decided that what was given up is sent again.
+    RETRIED = "retried"
     #: Its sweep changed suspiciously much; a person has to decide.
     BRAKE = "brake"
     #: A person decided that nobody is to hear of what the brake held.
@@ -103,36 +120,6 @@ class Settlement:
     due_at: datetime | None = None
 
 
-RETRY_DELAYS = tuple(
-    timedelta(seconds=seconds) for seconds in (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 10 * 3600)
-)
-"""The waits between eight tries over 27.6 hours: the schedule of Svix."""
-
-JITTER = 0.2
-"""Each wait is stretched or shrunk by up to this share, so that a channel that returns is not stormed."""
-
-
 def delivery_id(event: str, rule: str, channel: str) -> str:
     """Returns the delivery's id, 20 hex digits; the same on every try, and what a receiver can dedupe by."""
     return hashlib.blake2b(f"{event}\0{rule}\0{channel}".encode(), digest_size=10).hexdigest()
-
-
-def after_attempt(
-    attempts: int,
-    outcome: Outcome,
-    now: datetime,
-    draw: float,
-    delays: Sequence[timedelta] = RETRY_DELAYS,
-) -> Settlement:
-    """Decides what becomes of a delivery after its attempt number `attempts` (from 1).
-
-    `draw` is a random number from 0 to 1 that sets the jitter.
-    """
-    if outcome.result is Result.DELIVERED:
-        return Settlement(State.DELIVERED, outcome.reason)
-    if outcome.result is Result.DEAD:
-        return Settlement(State.DEAD, outcome.reason)
-    if attempts > len(delays):
-        return Settlement(State.DEAD, Reason.EXHAUSTED)
-    wait = delays[attempts - 1] * (1 + JITTER * (2 * draw - 1))
-    return Settlement(State.PENDING, outcome.reason, now + max(wait, outcome.retry_after or timedelta(0)))

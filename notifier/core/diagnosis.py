@@ -1,10 +1,10 @@
-"""The diagnosis: what the figures on record say about each source, sweep, budget and channel.
+"""The diagnosis: what the figures on record say about each source, sweep and budget; see `checkup` for our own side.
 
 Only what is known is said. While a source does not answer, nothing is known of its sweeps, and a trouble of theirs
 neither begins nor ends.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,9 +23,6 @@ ELSEWHERE = timedelta(minutes=1)
 SLOW_BEATS = 2
 """A sweep is slow when its runs take too long for this many beats and more: three in a row."""
 
-STILL = timedelta(hours=1)
-"""A channel of which nothing was given up for so long has no new dead letters."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
@@ -42,17 +39,6 @@ class Pulse:
     held: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """What was lately given up of one channel."""
-
-    channel: str
-    count: int
-    #: Of the newest.
-    at: datetime
-    reason: str
-
-
 def source_name(source: str) -> str:
     """Returns what a source is called in a trouble."""
     return f"source {source}"
@@ -61,11 +47,6 @@ def source_name(source: str) -> str:
 def sweep_name(source: str, sweep: str) -> str:
     """Returns what a sweep is called in a trouble."""
     return f"sweep {source}/{sweep}"
-
-
-def channel_name(channel: str) -> str:
-    """Returns what a channel is called in a trouble."""
-    return f"channel {channel}"
 
 
 def examine_source(source: str, pulses: Sequence[Pulse], after: timedelta) -> Finding | None:
@@ -117,20 +98,9 @@ def examine_beats(
     return [one for one in found if one is not None]
 
 
-def examine_channel(channel: str, dead: DeadLetters | None, now: datetime) -> Finding:
-    """Says whether messages to a channel were given up lately."""
-    name = channel_name(channel)
-    if dead is None or now - dead.at >= STILL:
-        return Finding(name, now, None)
-    messages = "1 message was" if dead.count == 1 else f"{dead.count} messages were"
-    text = f"{messages} given up; the reason of the last one: {dead.reason}"
-    return Finding(name, now, Trouble(TroubleKind.DEAD_LETTERS, text, since=dead.at))
-
-
-def names_of(pulses: Iterable[Pulse], load: Load, channels: Collection[str]) -> set[str]:
-    """Returns the names of everything that may be in trouble; what is not configured any more may not."""
-    names = {channel_name(channel) for channel in channels}
-    names |= {_budget_name(address.address) for address in load.addresses}
+def names_of(pulses: Iterable[Pulse], load: Load) -> set[str]:
+    """Returns the names of all that may be in trouble at the sources; what is not configured any more may not."""
+    names = {_budget_name(address.address) for address in load.addresses}
     for pulse in pulses:
         names |= {
             source_name(pulse.source),

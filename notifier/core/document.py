@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS, Appointment
+from msgspec import json
+
+from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
 from notifier.core.change import FieldChange
-from notifier.core.event import Event
+from notifier.core.grant import Excerpt, Texts
 
 TYPE_PREFIX = "notifier.appointment."
+
+TEXTS_LIMIT = 15_000
+"""Bytes of all personal texts of a document. Receivers need not take more than 20 kB, and the rest is 2 kB."""
 
 _REFERENCES = frozenset(
     {
@@ -26,8 +31,10 @@ _REFERENCES = frozenset(
 """Fields that name another resource; written `{"id": ...}` as the API does."""
 
 
-def document(event: Event, rule: str) -> Mapping[str, object]:
+def document(excerpt: Excerpt, rule: str) -> Mapping[str, object]:
     """Returns the CloudEvents document that tells one rule's receivers of the event."""
+    event = excerpt.event
+    texts, omitted = _fitting(excerpt.texts)
     return {
         "specversion": "1.0",
         "id": event.id,
@@ -41,18 +48,33 @@ def document(event: Event, rule: str) -> Mapping[str, object]:
             "kinds": [kind.value for kind in event.kinds],
             "detectedAt": _time(event.detected_at),
             "changes": [_change(change) for change in event.changes],
-            "appointment": _appointment(event.after),
-        },
+            "appointment": _appointment(excerpt, texts),
+        }
+        | ({"omitted": [_camel(name) for name in omitted]} if omitted else {}),
     }
 
 
-def _appointment(appointment: Appointment) -> dict[str, object]:
-    return {_camel(name): _value(name, getattr(appointment, name)) for name in APPOINTMENT_FIELDS}
+def _appointment(excerpt: Excerpt, texts: Texts) -> dict[str, object]:
+    """Returns the fields that the channel may see, and no word of the others."""
+    after, fields = excerpt.event.after, excerpt.grant.fields
+    seen = {_camel(name): _value(name, getattr(after, name)) for name in APPOINTMENT_FIELDS if name in fields}
+    return seen | {_camel(name): texts.get(name) for name in TEXT_FIELDS if name in fields}
+
+
+def _fitting(texts: Texts) -> tuple[Texts, list[str]]:
+    """Returns the texts that there is room for, the shortest first, and the names of the others."""
+    left = TEXTS_LIMIT
+    fitting: dict[str, object] = {}
+    for size, name in sorted((len(json.encode(text)), name) for name, text in texts.items()):
+        left -= size
+        if left >= 0:
+            fitting[name] = texts[name]
+    return fitting, [name for name in TEXT_FIELDS if name in texts and name not in fitting]
 
 
 def _change(change: FieldChange) -> dict[str, object]:
     field: dict[str, object] = {"field": _camel(change.field)}
-    if change.field in TEXT_FIELDS:
+    if change.is_bare:
         return field
     return field | {"before": _value("", change.before), "after": _value("", change.after)}
 

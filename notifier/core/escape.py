@@ -23,7 +23,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a
 
 _ZERO_WIDTH = "\u200b"
 #: A mention, a tag, the start of an address, and the dot of a host name: services make links of bare ones too.
-_TOUCHY = re.compile(r"@(?=\w)|<(?=[!@#/:\w])|:(?=//)|(?<=\w)\.(?=[^\W\d_]{2})")
+#: And a backslash that some services would take for an escape, and leave out.
+_TOUCHY = re.compile(
+    r"@(?=\w)|<(?=[!@#/:\w])|:(?=//)|(?<=\w)\.(?=[^\W\d_]{2})|(?<=\bwww)\.(?=\w)|\\(?=[!-/:-@\[-`{-~]|$)", re.IGNORECASE
+)
 _LOOK_ALIKES = str.maketrans({"*": "\u2217", "`": "\u02cb", "~": "\u223c", "|": "\u2223", "[": "\u27e6", "]": "\u27e7"})
 #: One underscore formats only at the edge of a word (ASCII letters, to some services); inside it is part of an id.
 _MARKING_UNDERSCORES = re.compile(r"(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])")

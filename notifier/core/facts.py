@@ -10,6 +10,8 @@ from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS, Appointme
 from notifier.core.change import FieldChange, Kind, kinds_of
 from notifier.core.duration import say_duration, say_lead
 from notifier.core.event import Event
+from notifier.core.grant import ALL, NO_TEXTS, USUAL, Excerpt, Grant, Texts, mask
+from notifier.core.readable import readable
 
 # Own tables, as strftime writes names in the language of the machine.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -122,24 +124,30 @@ def say_until(start: datetime | None, now: datetime) -> str:
     return f"in {said}" if minutes > 0 else f"{said} ago"
 
 
-def say_where(appointment: Appointment) -> str:
-    """Returns the place, as in `office 12, by video`; that it is at the office goes without saying."""
+def say_where(appointment: Appointment, grant: Grant = USUAL) -> str:
+    """Returns the place, as in `office 12, by video`; that it is at the office goes without saying.
+
+    Empty where nothing of it may be told.
+    """
     meeting, room, office = appointment.meeting_type, appointment.meeting_room, appointment.office
     parts = [f"office {office}"] if office else []
     if meeting and (meeting != "OFFICE" or not office):
         parts.append(words(meeting))
     if room:
         parts.append(f"room {room}")
-    return ", ".join(parts) or "no place set"
+    missing = "no place set" if grant.covers(*_PLACE) else ""
+    return ", ".join(parts) or missing
 
 
-def say_who(appointment: Appointment) -> str:
-    """Returns who takes part, as in `employee 301 with customers 201, 202`."""
+def say_who(appointment: Appointment, grant: Grant = USUAL) -> str:
+    """Returns who takes part, as in `employee 301 with customers 201, 202`; empty where nobody may be told."""
     staff = _people("employee", appointment.employee, appointment.other_employees)
     guests = _people("customer", appointment.customer, appointment.other_customers)
     if staff and guests:
         return f"{staff} with {guests}"
-    return f"{guests or 'no customer'}, no employee yet" if not staff else f"{staff}, no customer"
+    no_staff = "no employee yet" if not staff and grant.covers("employee", "other_employees") else ""
+    no_guests = "no customer" if not guests and grant.covers("customer", "other_customers") else ""
+    return ", ".join(part for part in (staff, guests, no_guests, no_staff) if part)
 
 
 def headline(event: Event) -> str:
@@ -173,6 +181,8 @@ def _update_headline(names: Sequence[str]) -> str:
 
 def _time_headline(event: Event) -> str:
     before, after = event.before, event.after
+    if any(change.field == "start" and change.is_bare for change in event.changes):
+        return "Rescheduled"
     if before is None or before.start == after.start:
         return "Duration changed"
     if before.start is None:
@@ -186,8 +196,27 @@ def _place_headline(names: Sequence[str], after: Appointment) -> str:
     return f"{_label(names[0])} changed" if len(names) == 1 and names != ["office"] else "Relocated"
 
 
-def facts(event: Event, rule: str, description: str, zone: ZoneInfo, now: datetime) -> Mapping[str, object]:
+_TIMES = ("start",)
+_PLACE = ("office", "meeting_type", "meeting_room")
+_PEOPLE = ("employee", "other_employees", "customer", "other_customers")
+_AUTHOR = ("updated_by", "updated_by_type", "created_by", "created_by_type")
+
+MADE_OF: Mapping[str, tuple[str, ...]] = {
+    "event.lead_time": _TIMES,
+    "when": _TIMES,
+    "times": _TIMES,
+    "moved": _TIMES,
+    "until": _TIMES,
+    "where": _PLACE,
+    "who": _PEOPLE,
+    "by": _AUTHOR,
+}
+"""Of which fields a variable is made that is no field itself: it says what it can of those that may be told."""
+
+
+def facts(excerpt: Excerpt, rule: str, description: str, zone: ZoneInfo, now: datetime) -> Mapping[str, object]:
     """Returns the variables of a template; the shape is the same for every event (see `docs/templates.md`)."""
+    event, grant = excerpt.event, excerpt.grant
     after = event.after
     return {
         "event": {
@@ -202,18 +231,33 @@ def facts(event: Event, rule: str, description: str, zone: ZoneInfo, now: dateti
             "lead_time": "" if event.lead_time is None else say_lead(event.lead_time),
         },
         "rule": {"name": rule, "description": description},
-        "appointment": _state(after),
+        "appointment": _state(after) | {name: _text(name, excerpt.texts) for name in TEXT_FIELDS},
         "before": _state(event.before),
         "changes": [_change(change, zone) for change in event.changes],
-        "when": say_span(after.start, after.end, zone),
-        "times": say_times(after.start, after.end, zone),
+        # That there is no time is told only to those who would be told the time.
+        "when": say_span(after.start, after.end, zone) if grant.covers("start") else "",
+        "times": say_times(after.start, after.end, zone) if grant.covers("start") else "",
         "moved": say_move(event.before, after, zone),
         "until": say_until(after.start, now),
-        "where": say_where(after),
-        "who": say_who(after),
+        "where": say_where(after, grant),
+        "who": say_who(after, grant),
         "by": _author(event),
         "zone": zone.key,
     }
+
+
+SAMPLE_TEXTS: Texts = {
+    "answers": [
+        {"answerType": "SUBJECT_QUESTIONNAIRE", "question": {"id": "21"}, "value": "Made up"},
+        {"answerType": "SUBJECT_QUESTIONNAIRE", "question": {"id": "22"}, "selectedAnswerOptions": [{"id": "23"}]},
+    ],
+    "internal_notes": "Made up",
+    "location": {"formattedAddress": "1 Made-up Street, Nowhere"},
+    "message_for_customer": "Made up",
+    "metadata": {"made": "up"},
+    "video_links": ["https://video.example.com/made-up"],
+}
+"""One of each personal text, nobody's."""
 
 
 def sample_facts() -> tuple[tuple[str, Mapping[str, object]], ...]:
@@ -247,12 +291,14 @@ def sample_facts() -> tuple[tuple[str, Mapping[str, object]], ...]:
         updated_from="BACKOFFICE_APP",
     )
     return (
-        ("", _sample(full, full, now)),
+        ("", _sample(full, full, now, SAMPLE_TEXTS)),
         ("for an undated appointment that was not known before, ", _sample(None, least, now)),
     )
 
 
-def _sample(before: Appointment | None, after: Appointment, now: datetime) -> Mapping[str, object]:
+def _sample(
+    before: Appointment | None, after: Appointment, now: datetime, texts: Texts = NO_TEXTS
+) -> Mapping[str, object]:
     event = Event(
         id="0" * 20,
         source="source",
@@ -263,7 +309,11 @@ def _sample(before: Appointment | None, after: Appointment, now: datetime) -> Ma
         after=after,
         detected_at=now,
     )
-    return facts(event, "rule", "description", ZoneInfo("UTC"), now)
+    return facts(mask(event, ALL, texts), "rule", "description", ZoneInfo("UTC"), now)
+
+
+def _text(name: str, texts: Texts) -> object:
+    return readable(name, texts[name]) if name in texts else None
 
 
 def _state(appointment: Appointment | None) -> dict[str, object]:
@@ -297,9 +347,8 @@ def _label(field: str) -> str:
 
 
 def _change(change: FieldChange, zone: ZoneInfo) -> dict[str, object]:
-    hidden = change.field in TEXT_FIELDS
-    before = "" if hidden else _show(change, change.before, zone)
-    after = "changed" if hidden else _show(change, change.after, zone)
+    before = "" if change.is_bare else _show(change, change.before, zone)
+    after = "changed" if change.is_bare else _show(change, change.after, zone)
     return {
         "field": change.field,
         "label": _label(change.field),

@@ -21,11 +21,12 @@ from minijinja import Environment, TemplateError
 
 from notifier.core import facts as said
 from notifier.core.escape import Target, as_html, defuse, plain
-from notifier.core.event import Event
+from notifier.core.grant import ALL, Excerpt, Grant
 from notifier.core.rule import Rule
 
 DEFAULT_TITLE = (
-    "{{ event.headline }}: {{ moved or times }}{% if appointment.office %}, office {{ appointment.office }}{% endif %}"
+    "{{ event.headline }}{% if times %}: {{ moved or times }}{% endif %}"
+    "{% if appointment.office %}, office {{ appointment.office }}{% endif %}"
 )
 """The title of a rule that has none."""
 
@@ -33,9 +34,13 @@ DEFAULT_BODY = """\
 {% for change in changes if change.field not in ['start', 'end'] -%}
 {{ change.text }}
 {% endfor -%}
-When: {{ moved or times }}{% if moved or until %} {{ zone }}{% endif %}{% if until %} ({{ until }}){% endif %}
-Where: {{ where }}
-Who: {{ who }}
+{% if times %}When: {{ moved or times }}
+{%- if moved or until %} {{ zone }}{% endif %}{% if until %} ({{ until }}){% endif %}
+{% endif -%}
+{% if where %}Where: {{ where }}
+{% endif -%}
+{% if who %}Who: {{ who }}
+{% endif -%}
 {% if appointment.subject %}Subject: {{ appointment.subject }}
 {% endif -%}
 {% if 'status_changed' not in event.kinds %}Status: {{ appointment.status|words }}
@@ -123,13 +128,13 @@ class Renderer:
         self._target = target
         self._templates = _environment(zone, defuse if target is Target.CHAT else plain)
 
-    def render(self, event: Event, rule: Rule, now: datetime) -> Message:
-        """Returns the message that the rule makes of the event.
+    def render(self, excerpt: Excerpt, rule: Rule, now: datetime) -> Message:
+        """Returns the message that the rule makes of what may be told of an event.
 
         Raises:
             TemplateFailed: the rule's template failed on this event.
         """
-        context = said.facts(event, rule.name, rule.description, self._zone, now)
+        context = said.facts(excerpt, rule.name, rule.description, self._zone, now)
         title = _cut(" ".join(self._text(rule.title or DEFAULT_TITLE, context).split()), TITLE_LIMIT)
         body = _cut(self._text(rule.body or DEFAULT_BODY, context).strip(), BODY_LIMIT)
         if not title and not body:
@@ -149,6 +154,30 @@ def template_problems(source: str) -> list[tuple[int, str]]:
         return [(1, f"template: it has {len(source)} characters, and at most {TEMPLATE_LIMIT} are allowed")]
     # Before the engine sees it: as it reads a template it works out what is constant.
     return list(_forbidden(source)) or _failures(source)
+
+
+def hidden_uses(source: str, grant: Grant) -> list[tuple[int, str]]:
+    """Returns the variables, each with its line, of which a channel with this grant would see nothing, in their order.
+
+    They would come out empty, so nothing hidden depends on this; it is for authors, who want to know.
+    """
+    plainly = _SUBSCRIPT.sub(r".\1", source)
+    names = _environment(ZoneInfo("UTC"), plain).undeclared_variables_in_str(plainly, nested=True)
+    found = ((_line_of(plainly, name), name) for name in names if not _is_seen(name, grant))
+    return sorted(found)
+
+
+_SUBSCRIPT = re.compile(r"""\[ *['"](\w+)['"] *\]""")
+
+
+def _is_seen(name: str, grant: Grant) -> bool:
+    """Whether a channel may see anything of a variable."""
+    state, _, rest = name.partition(".")
+    field = rest.partition(".")[0]
+    if state in {"appointment", "before"}:
+        return field not in ALL.fields or field in grant.fields
+    made_of = said.MADE_OF.get(name)
+    return made_of is None or not grant.fields.isdisjoint(made_of)
 
 
 def _failures(source: str) -> list[tuple[int, str]]:

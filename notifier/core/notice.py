@@ -49,6 +49,11 @@ _LOOK = "Look: notifier status"
 _LATER = "Until it is over, its changes are noticed late or not at all. Nothing is lost: they are found afterwards."
 _FASTER = f"Raise its `every`, or narrow its span. {_LOOK}"
 _SWEEP_BACK = "is read again"
+_LANE_OPEN = "is open again"
+_MEND = (
+    "Look: notifier channels. Correct the channel and try it: notifier test-send {name}. Then, so that nothing waits "
+    "any longer: notifier resume {name}"
+)
 
 _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
     ("source", TroubleKind.UNAVAILABLE): _Words(
@@ -103,7 +108,60 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "does not get all its messages",
         "has no new dead letters",
         "These messages do not arrive. They are kept; later ones are tried as usual, and not told here one by one.",
-        "Look: notifier deliveries --state dead, then notifier explain EVENT. Try it: notifier test-send {name}",
+        "Look: notifier deliveries --dead, then notifier explain EVENT. Try it: notifier test-send {name}. Send them "
+        "again: notifier retry --channel {name}. Leave them unsent: notifier drop --channel {name}",
+    ),
+    ("lane", TroubleKind.PAUSED): _Words(
+        "is paused: its channel fails",
+        _LANE_OPEN,
+        "Messages to this channel wait; now and then one of them finds out whether it works again. Nothing is lost, "
+        "but they come late. Other channels go on.",
+        f"Nothing, if it is soon over. {_MEND}",
+    ),
+    ("lane", TroubleKind.CLOSING): _Words(
+        "will be switched off within a day: its channel fails",
+        _LANE_OPEN,
+        "Then nothing is tried there any more until a person acts. The messages stay, and can be sent later.",
+        _MEND,
+    ),
+    ("lane", TroubleKind.OFF): _Words(
+        "is switched off: its channel fails",
+        _LANE_OPEN,
+        "Nothing is tried there any more, not by itself. The messages stay, and go out when it is switched on.",
+        _MEND,
+    ),
+    ("rule", TroubleKind.TEMPLATE): _Words(
+        "has a template that fails",
+        "has no new failures",
+        "The messages that it makes of these events do not arrive. They are kept.",
+        "Correct its title or body, then: notifier check. Start notifier again. Send them again: notifier retry "
+        "--rule {name}. Leave them unsent: notifier drop --rule {name}",
+    ),
+    ("disk", TroubleKind.DISK): _Words(
+        "is nearly full",
+        "has room again",
+        "When it is full, nothing can be put on record: nothing is read and nothing is sent, this neither. Nothing is "
+        "lost: it goes on by itself when there is room.",
+        "Make room on it, or move the store to a larger one. Look: df -h {name}",
+    ),
+    ("clock", TroubleKind.CLOCK): _Words(
+        "is not steady",
+        "is steady again",
+        "What goes by the time may be told too early or too late: lead times, and when a message falls due or is tried "
+        "again. Nothing is lost: an appointment is compared with what was last known of it, whatever the time.",
+        "Nothing, if it is right now. Else see to the time service of this machine. Look: timedatectl",
+    ),
+    ("heartbeat", TroubleKind.UNAVAILABLE): _Words(
+        "does not reach its monitor",
+        "reaches its monitor again",
+        "The monitor will say that notifier is silent. All the rest goes on.",
+        f"Nothing, if it is soon over. Else see to `heartbeat_url`, network and proxy. {_LOOK}",
+    ),
+    ("operator", TroubleKind.UNAVAILABLE): _Words(
+        "is not reached",
+        "is reached again",
+        "Messages like this one do not arrive there. They are tried again; those to users go on.",
+        "Correct the channel, then try it: notifier test-send {name}",
     ),
 }
 

@@ -4,18 +4,21 @@ Level, not edge: an appointment is compared with its own last known state, so th
 next one sees. Nothing here reads or writes; the same inputs give the same plan, ids included.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from msgspec import Struct, structs
 
-from notifier.core.appointment import ENDINGS, TEXT_FIELDS, Appointment
-from notifier.core.change import FieldChange, Kind, compare, kinds_of
+from notifier.core.appointment import TEXT_FIELDS, Appointment
+from notifier.core.change import FieldChange, Kind, compare, first_difference, kinds_of
 from notifier.core.delivery import Delivery, delivery_id
 from notifier.core.event import Event, event_id
+from notifier.core.grant import Grant
 from notifier.core.rule import Rule, Verdict, walk
 from notifier.core.sweep import FirstSight, Look, first_sight
+
+NO_GRANTS: Mapping[str, Grant] = {}
 
 # There is one of these for every record of a first look, so they are structs, which are made five times as fast.
 
@@ -30,6 +33,8 @@ class Observation(Struct, frozen=True, gc=False):
     observed_at: datetime
     #: Watched fields in whose place the record has nothing, though they are always there.
     holes: tuple[str, ...] = ()
+    #: The personal texts that some channel may see, by the names of their fields.
+    texts: tuple[tuple[str, object], ...] = ()
 
 
 class Known(Struct, frozen=True, gc=False):
@@ -54,6 +59,19 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class OwedText:
+    """A personal text that is owed with a delivery, since the channel of that may see it."""
+
+    delivery_id: str
+    #: Of its field.
+    name: str
+    #: In the shape that the source has it in.
+    value: object = field(repr=False)
+    #: What the appointment has in its place; tells later on whether it is still so.
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that one slice changes, to be committed at once or not at all."""
 
@@ -64,6 +82,8 @@ class Plan:
     deliveries: tuple[Delivery, ...]
     #: Ids that are stored in silence, at first sight.
     baseline: tuple[str, ...]
+    #: Of each delivery those that its channel may see, and none for anybody else.
+    texts: tuple[OwedText, ...] = ()
 
 
 class _Step(Struct, frozen=True, gc=False):
@@ -73,6 +93,7 @@ class _Step(Struct, frozen=True, gc=False):
     row: Known
     kinds: tuple[Kind, ...] = ()
     changes: tuple[FieldChange, ...] = ()
+    texts: tuple[tuple[str, object], ...] = ()
 
 
 def make_plan(
@@ -84,31 +105,37 @@ def make_plan(
     rules: Sequence[Rule],
     now: datetime,
     gone: Collection[str] = (),
+    grants: Mapping[str, Grant] = NO_GRANTS,
 ) -> Plan:
     """Decides what the observations mean, given what is known of the same appointments.
 
-    `gone` are ids that the source does not show any more, not even when asked for them.
+    `gone` are ids that the source does not show any more, not even when asked for them. `grants` say which channels
+    may see personal text; nothing of it goes further than to deliveries for these.
     """
-    if not known and not looks:
-        return _first_plan(source, sweep, observed)
-    fresh = _fresh(known, observed, now)
+    baseline = () if looks else _baseline(known, observed)
+    fresh = _fresh(known, observed if looks else [seen for seen in observed if seen.appointment.id in known], now)
     steps = [_seen(known.get(seen.appointment.id), seen, looks, now) for seen in fresh]
     steps += [_lost(before, now) for name in sorted(gone) if (before := known.get(name)) and not before.vanished_at]
     recorded: list[Recorded] = []
+    texts: dict[str, tuple[tuple[str, object], ...]] = {}
     for step in steps:
         if step.kinds:
             event = _event(source, sweep, step, now)
             recorded.append(Recorded(event, walk(rules, event)))
-    rows = tuple(step.row for step in steps)
-    silent = tuple(row.appointment.id for row in rows if row.appointment.id not in known and row.revision == 0)
-    return Plan(source, sweep, rows, tuple(recorded), _deliveries(recorded, rules, now), silent)
+            if step.texts:
+                texts[event.id] = step.texts
+    rows = (*baseline, *[step.row for step in steps])
+    silent = tuple([row.appointment.id for row in rows if row.revision == 0 and row.appointment.id not in known])
+    deliveries = _deliveries(recorded, rules, now)
+    owed = tuple(_owed_texts(recorded, deliveries, texts, grants)) if texts else ()
+    return Plan(source, sweep, rows, tuple(recorded), deliveries, silent, owed)
 
 
-def _first_plan(source: str, sweep: str, observed: Sequence[Observation]) -> Plan:
-    """Returns the plan of a source that was never looked at: whatever there is was there all along."""
-    ordered = sorted(observed, key=lambda seen: seen.appointment.id)
-    rows = tuple([Known(seen.appointment, seen.digest, 0, seen.observed_at) for seen in ordered])
-    return Plan(source, sweep, rows, (), (), tuple([seen.appointment.id for seen in ordered]))
+def _baseline(known: Mapping[str, Known], observed: Sequence[Observation]) -> Sequence[Known]:
+    """Returns the rows of what a source has that was never looked at: whatever is not known was there all along."""
+    new = [seen for seen in observed if seen.appointment.id not in known]
+    new.sort(key=lambda seen: seen.appointment.id)
+    return [Known(seen.appointment, seen.digest, 0, seen.observed_at) for seen in new]
 
 
 def _fresh(known: Mapping[str, Known], observed: Sequence[Observation], now: datetime) -> list[Observation]:
@@ -136,7 +163,7 @@ def _seen(before: Known | None, seen: Observation, looks: Sequence[Look], now: d
     after = _filled(before.appointment, seen) if before and seen.holes else seen.appointment
     kinds, changes = _news(after, looks, now) if before is None else _difference(before, after)
     revision = (before.revision if before else 0) + (1 if kinds else 0)
-    return _Step(before, Known(after, seen.digest, revision, seen.observed_at), kinds, changes)
+    return _Step(before, Known(after, seen.digest, revision, seen.observed_at), kinds, changes, seen.texts)
 
 
 def _filled(before: Appointment, seen: Observation) -> Appointment:
@@ -166,11 +193,7 @@ def _news(after: Appointment, looks: Sequence[Look], now: datetime) -> tuple[tup
     sight = first_sight(after, looks, now)
     if sight is FirstSight.BASELINE:
         return (), ()
-    status = FieldChange("status", None, after.status)
-    if sight is FirstSight.DISCOVERED:
-        return (Kind.STATUS_CHANGED, Kind.DISCOVERED), (status,)
-    # Nothing is booked as cancelled: it was booked and called off since the last look.
-    return ((Kind.STATUS_CHANGED, Kind.CREATED), (status,)) if after.status in ENDINGS else ((Kind.CREATED,), ())
+    return first_difference(after, created=sight is FirstSight.CREATED)
 
 
 def _event(source: str, sweep: str, step: _Step, now: datetime) -> Event:
@@ -207,3 +230,18 @@ def _deliveries(recorded: Sequence[Recorded], rules: Sequence[Rule], now: dateti
         if verdict.matched
         for channel in by_name[verdict.rule].channels
     )
+
+
+def _owed_texts(
+    recorded: Sequence[Recorded],
+    deliveries: Sequence[Delivery],
+    texts: Mapping[str, Sequence[tuple[str, object]]],
+    grants: Mapping[str, Grant],
+) -> Iterator[OwedText]:
+    """Yields for each delivery what its channel may see of the texts of its event."""
+    fingerprints = {entry.event.id: dict(entry.event.after.fingerprints) for entry in recorded}
+    for delivery in deliveries:
+        grant = grants.get(delivery.channel)
+        for name, text in texts.get(delivery.event_id, ()) if grant else ():
+            if grant and name in grant.personal:
+                yield OwedText(delivery.id, name, text, fingerprints[delivery.event_id].get(name, ""))

@@ -8,6 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, lru_cache
+from operator import itemgetter
+from typing import Any
 
 from notifier.core.change import Kind
 from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
@@ -38,18 +41,31 @@ ANY_DURATION: Bounds = (None, None)
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One key of a rule, compiled."""
+    """One key of a rule, compiled.
+
+    What it looks at and what it makes of that are apart, since hundreds of rules look at the same few things of
+    an event.
+    """
 
     #: As the rule's author wrote it, for example `where.office`.
     key: str
     #: What it asks for, for people.
     wanted: str
-    #: Whether an event meets it, and what it saw there, for people.
-    check: Callable[[Event], tuple[bool, str]]
+    #: What it looks at; requirements that look at the same share it.
+    see: Callable[[Event], Any]
+    #: Whether what it sees will do.
+    meets: Callable[[Any], bool]
+    #: What it sees, for people.
+    say: Callable[[Any], str]
     #: The same for programs, where the key takes a list: an event that meets it has one of these.
     values: frozenset[str] = frozenset()
     #: The same for a key that takes durations: an event that meets it lies within; it may still fail.
     bounds: Bounds = ANY_DURATION
+
+    def check(self, event: Event) -> tuple[bool, str]:
+        """Returns whether the event meets it, and what it saw there, for people."""
+        seen = self.see(event)
+        return self.meets(seen), self.say(seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +81,8 @@ class Rule:
     body: str | None = None
     #: Whether the rules after this one are spared the events that match it.
     stop: bool = False
+    #: Whether each event is told as it was, also when it waited and something has happened since.
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +106,45 @@ TOO_LATE = "max_age"
 
 def judge(rule: Rule, event: Event) -> Verdict:
     """Returns the rule's verdict on the event: a match, or the first key that failed with what it saw."""
-    for requirement in rule.requirements:
-        holds, saw = requirement.check(event)
-        if not holds:
-            return Verdict(rule.name, matched=False, key=requirement.key, wanted=requirement.wanted, saw=saw)
-    return Verdict(rule.name, matched=True)
+    return _judge(rule, event, {})
 
 
 def walk(rules: Sequence[Rule], event: Event) -> tuple[Verdict, ...]:
     """Returns every rule's verdict on the event, in the order of the rules; a match with `stop` ends the walk."""
+    seen: dict[Callable[[Event], Any], Any] = {}
     verdicts: list[Verdict] = []
     for number, rule in enumerate(rules):
-        verdict = judge(rule, event)
+        verdict = _judge(rule, event, seen)
         verdicts.append(verdict)
         if verdict.matched and rule.stop:
             spared = rules[number + 1 :]
-            verdicts += (Verdict(later.name, matched=False, key=STOPPED, saw=rule.name) for later in spared)
+            verdicts += [_failed(later.name, STOPPED, "", rule.name) for later in spared]
             break
     return tuple(verdicts)
+
+
+def _judge(rule: Rule, event: Event, seen: dict[Callable[[Event], Any], Any]) -> Verdict:
+    """Judges with what was seen of the event already, and adds to it."""
+    for requirement in rule.requirements:
+        see = requirement.see
+        if see not in seen:
+            seen[see] = see(event)
+        if not requirement.meets(seen[see]):
+            return _failed(rule.name, requirement.key, requirement.wanted, requirement.say(seen[see]))
+    return _matched(rule.name)
+
+
+# The same few verdicts are given on one event after another, and to look one up is cheaper than to make it.
+
+
+@lru_cache(maxsize=10_000)
+def _matched(rule: str) -> Verdict:
+    return Verdict(rule, matched=True)
+
+
+@lru_cache(maxsize=10_000)
+def _failed(rule: str, key: str, wanted: str, saw: str) -> Verdict:
+    return Verdict(rule, matched=False, key=key, wanted=wanted, saw=saw)
 
 
 def on_kinds(kinds: Iterable[Kind]) -> Requirement:
@@ -114,52 +153,55 @@ def on_kinds(kinds: Iterable[Kind]) -> Requirement:
     return Requirement(
         "on",
         _any_of(kind.value for kind in Kind if kind in wanted),
-        lambda event: (not wanted.isdisjoint(event.kinds), ", ".join(event.kinds)),
+        _see_kinds,
+        lambda kinds: not wanted.isdisjoint(kinds),
+        _say_list,
         values=frozenset(kind.value for kind in wanted),
     )
 
 
 def from_status(statuses: Iterable[str]) -> Requirement:
     """The status before is known and among these."""
-    wanted = tuple(statuses)
-
-    def check(event: Event) -> tuple[bool, str]:
-        status = UNKNOWN if event.before is None else event.before.status
-        return event.before is not None and status in wanted, status
-
-    return Requirement("from", _any_of(wanted), check, values=frozenset(wanted))
+    names = tuple(statuses)
+    wanted = frozenset(names)
+    return Requirement(
+        "from", _any_of(names), _see_status_before, wanted.__contains__, lambda seen: seen or UNKNOWN, values=wanted
+    )
 
 
 def to_status(statuses: Iterable[str]) -> Requirement:
     """The status after is among these."""
-    wanted = tuple(statuses)
-
-    def check(event: Event) -> tuple[bool, str]:
-        return event.after.status in wanted, event.after.status
-
-    return Requirement("to", _any_of(wanted), check, values=frozenset(wanted))
+    names = tuple(statuses)
+    wanted = frozenset(names)
+    return Requirement("to", _any_of(names), _see_status, wanted.__contains__, str, values=wanted)
 
 
 def field_among(name: str, values: Iterable[str]) -> Requirement:
     """The appointment's field holds one of these values after the change; a person counts in whatever role."""
-    wanted = tuple(values)
-
-    def check(event: Event) -> tuple[bool, str]:
-        seen = _field_values(event, name)
-        return any(value in wanted for value in seen), ", ".join(seen) or "none"
-
-    return Requirement(f"where.{name}", _any_of(wanted), check, values=frozenset(wanted))
+    names = tuple(values)
+    wanted = frozenset(names)
+    return Requirement(
+        f"where.{name}",
+        _any_of(names),
+        _see_field(name),
+        lambda seen: not wanted.isdisjoint(seen),
+        lambda seen: _say_list(seen) or "none",
+        values=wanted,
+    )
 
 
 def changed_any(names: Iterable[str]) -> Requirement:
     """At least one of these fields differs."""
-    wanted = tuple(names)
-
-    def check(event: Event) -> tuple[bool, str]:
-        seen = [change.field for change in event.changes]
-        return any(name in wanted for name in seen), ", ".join(seen) or "nothing"
-
-    return Requirement("where.changed", _any_of(wanted), check, values=frozenset(wanted))
+    fields = tuple(names)
+    wanted = frozenset(fields)
+    return Requirement(
+        "where.changed",
+        _any_of(fields),
+        _see_changed,
+        lambda seen: not wanted.isdisjoint(seen),
+        lambda seen: _say_list(seen) or "nothing",
+        values=wanted,
+    )
 
 
 _COMPARISON = re.compile(r"\s*(<=|>=|<|>)\s*([+-]?[0-9]+[smhdw])")
@@ -182,13 +224,10 @@ def lead_time(text: str) -> Requirement:
         raise ValueError(f"{text!r} compares nothing; write it like <24h, >2d or '>0s <24h'")
     bounds = [(sign, parse_duration(duration)) for sign, duration in comparisons]
 
-    def check(event: Event) -> tuple[bool, str]:
-        lead = event.lead_time
-        if lead is None:
-            return False, "no start"
-        return all(_HOLDS[sign](lead, bound) for sign, bound in bounds), say_lead(lead)
+    def meets(lead: timedelta | None) -> bool:
+        return lead is not None and all(_HOLDS[sign](lead, bound) for sign, bound in bounds)
 
-    return Requirement("where.lead_time", text, check, bounds=_bounds(bounds))
+    return Requirement("where.lead_time", text, _see_lead_time, meets, _say_lead_time, bounds=_bounds(bounds))
 
 
 def _bounds(comparisons: Iterable[tuple[str, timedelta]]) -> Bounds:
@@ -201,17 +240,18 @@ def _bounds(comparisons: Iterable[tuple[str, timedelta]]) -> Bounds:
 
 def condition(text: str, evaluate: Callable[[Event], tuple[bool, str]]) -> Requirement:
     """The compiled condition of `if` holds; `evaluate` also says what it came to."""
-    return Requirement("if", text, evaluate)
+    return Requirement("if", text, evaluate, itemgetter(0), itemgetter(1))
 
 
 def max_age(longest: timedelta) -> Requirement:
     """The change is no older than this when it is noticed; one whose time the source does not tell is never too old."""
-
-    def check(event: Event) -> tuple[bool, str]:
-        age = _age(event)
-        return age is None or age <= longest, "unknown" if age is None else say_duration(age)
-
-    return Requirement(TOO_LATE, write_duration(longest), check)
+    return Requirement(
+        TOO_LATE,
+        write_duration(longest),
+        _age,
+        lambda age: age is None or age <= longest,
+        lambda age: "unknown" if age is None else say_duration(age),
+    )
 
 
 def _age(event: Event) -> timedelta | None:
@@ -224,17 +264,49 @@ def _age(event: Event) -> timedelta | None:
     return max(event.detected_at - event.occurred_at, timedelta(0))
 
 
-def _field_values(event: Event, name: str) -> list[str]:
+def _see_kinds(event: Event) -> tuple[Kind, ...]:
+    return event.kinds
+
+
+def _see_status_before(event: Event) -> str | None:
+    return None if event.before is None else event.before.status
+
+
+def _see_status(event: Event) -> str:
+    return event.after.status
+
+
+def _see_changed(event: Event) -> list[str]:
+    return [change.field for change in event.changes]
+
+
+def _see_lead_time(event: Event) -> timedelta | None:
+    return event.lead_time
+
+
+def _say_lead_time(lead: timedelta | None) -> str:
+    return "no start" if lead is None else say_lead(lead)
+
+
+@cache
+def _see_field(name: str) -> Callable[[Event], list[str]]:
+    """Returns what looks at the values of a field, always the same function for the same field."""
+    return lambda event: [value for value in _field_values(event, name) if value is not None]
+
+
+def _field_values(event: Event, name: str) -> Sequence[str | None]:
     after = event.after
     if name == "source":
-        return [event.source]
+        return (event.source,)
     if name == "employee":
-        values = (after.employee, *after.other_employees)
-    elif name == "customer":
-        values = (after.customer, *after.other_customers)
-    else:
-        values = (getattr(after, name),)
-    return [value for value in values if value is not None]
+        return (after.employee, *after.other_employees)
+    if name == "customer":
+        return (after.customer, *after.other_customers)
+    return (getattr(after, name),)
+
+
+def _say_list(seen: Iterable[str]) -> str:
+    return ", ".join(seen)
 
 
 def _any_of(values: Iterable[str]) -> str:

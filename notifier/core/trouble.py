@@ -18,10 +18,22 @@ class TroubleKind(StrEnum):
     SLOW = "slow"
     #: A sweep's list slips whenever it is read.
     INCOMPLETE = "incomplete"
-    #: A source does not answer.
+    #: The clock was put forward or back.
+    CLOCK = "clock"
+    #: The disk of the store is nearly full.
+    DISK = "disk"
+    #: What is asked, or told, does not answer: a source, the monitor of the heartbeat, a channel of the operator.
     UNAVAILABLE = "unavailable"
     #: Messages to a channel were given up.
     DEAD_LETTERS = "dead_letters"
+    #: Messages were given up since the template of their rule fails.
+    TEMPLATE = "template"
+    #: A lane is paused, since its channel fails.
+    PAUSED = "paused"
+    #: A lane will soon be switched off.
+    CLOSING = "closing"
+    #: A lane is switched off.
+    OFF = "off"
     #: A mistake of ours ends the polls of a sweep.
     CRASHED = "crashed"
     #: The brake doubts a sweep.
@@ -32,7 +44,9 @@ class TroubleKind(StrEnum):
 
 _RANK = {kind: rank for rank, kind in enumerate(TroubleKind)}
 
-_PRESSING = frozenset({TroubleKind.CRASHED, TroubleKind.DOUBTFUL, TroubleKind.REFUSED})
+_PRESSING = frozenset(
+    {TroubleKind.CLOSING, TroubleKind.OFF, TroubleKind.CRASHED, TroubleKind.DOUBTFUL, TroubleKind.REFUSED}
+)
 """Kinds that wait for a person: a trouble that turns into one of them is told again."""
 
 
@@ -98,7 +112,8 @@ class Step:
 def follow(known: OpenTrouble | None, finding: Finding, now: datetime, calm: timedelta) -> Step:
     """Decides what a finding makes of what is on record of the same thing.
 
-    What was well for `calm` is over; what ends before it was told leaves no trace.
+    What was well for `calm` is over; what ends before it was told leaves no trace. A clock that was put back delays
+    neither begin nor end: what is on record as later than what is known now counts from now.
     """
     if finding.trouble is None:
         return Step(None) if known is None else _recovering(known, finding.at, calm)
@@ -108,7 +123,7 @@ def follow(known: OpenTrouble | None, finding: Finding, now: datetime, calm: tim
 
 
 def _recovering(known: OpenTrouble, at: datetime, calm: timedelta) -> Step:
-    if known.well_since is None:
+    if known.well_since is None or known.well_since > at:
         return Step(replace(known, well_since=at))
     if at - known.well_since < calm:
         return Step(known)
@@ -116,7 +131,7 @@ def _recovering(known: OpenTrouble, at: datetime, calm: timedelta) -> Step:
 
 
 def _untold(known: OpenTrouble | None, name: str, trouble: Trouble, at: datetime, now: datetime) -> Step:
-    began_at = known.began_at if known else trouble.since or now
+    began_at = min(known.began_at, now) if known else trouble.since or now
     state = OpenTrouble(name=name, kind=trouble.kind, text=trouble.text, began_at=began_at)
     # What is told at once waits for nothing, not even for clocks to agree.
     if trouble.patience and at - began_at < trouble.patience:

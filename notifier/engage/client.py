@@ -292,12 +292,14 @@ class EngageClient:
         if self._http.is_closed:
             raise Stopping
         end = time.monotonic() + self._endpoint.deadline.total_seconds()
-        body = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         try:
             with self._http.stream("GET", self._url, params=list(query), headers=headers) as answer:
                 for chunk in answer.iter_bytes():
-                    body += chunk
-                    if len(body) > BODY_LIMIT:
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > BODY_LIMIT:
                         raise SourceOverflow(f"the answer is larger than {BODY_LIMIT >> 20} MB; look at page_size")
                     if time.monotonic() > end:
                         raise SourceUnavailable("the answer did not end in time")
@@ -305,7 +307,7 @@ class EngageClient:
             if self._stopping.is_set():
                 raise Stopping from error
             raise SourceUnavailable(_say(error)) from error
-        return _Answer(answer.status_code, answer.headers, bytes(body))
+        return _Answer(answer.status_code, answer.headers, b"".join(chunks))
 
 
 def http_client(timeout: timedelta, connections: int) -> httpx.Client:

@@ -1,12 +1,14 @@
-"""The census: how many appointments the snapshot has of what a query asks for, without looking at any of them."""
+"""The census: how many appointments the snapshot has of what a query asks for, and when they are."""
 
 from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, Select, func
 from sqlmodel import Session
 
-from notifier.core.sweep import Span
+from notifier.core.sweep import Filters, Span
 from notifier.store.tables import AppointmentRow, table_of
 
 
@@ -15,12 +17,30 @@ def count_within(tx: Session, source: str, span: Span, statuses: Collection[str]
 
     Of a span without dates, all of them count; never vanished ones.
     """
+    query = _within(sqlalchemy.select(func.count()), source, span, {"status": tuple(statuses)} if statuses else {})
+    return int(tx.execute(query).scalar_one())
+
+
+def times_within(tx: Session, source: str, span: Span, filters: Filters) -> list[tuple[datetime, datetime]]:
+    """Returns start and end of all that have a start inside the span and pass the filters; never of vanished ones.
+
+    What has no end ends as it begins. The filters are for what an appointment has one of.
+    """
     row = table_of(AppointmentRow).c
-    query = sqlalchemy.select(func.count()).where(row.source == source, row.vanished_at.is_(None))
+    query = _within(sqlalchemy.select(row.start, func.json_extract(row.state, "$.end")), source, span, filters)
+    found = tx.execute(query.where(row.start.is_not(None))).fetchall()
+    return [(start, start if end is None else datetime.fromisoformat(end).astimezone(UTC)) for start, end in found]
+
+
+def _within(query: Select[Any], source: str, span: Span, filters: Filters) -> Select[Any]:
+    """Returns the query for what is inside the span and passes the filters."""
+    row = table_of(AppointmentRow).c
+    query = query.where(row.source == source, row.vanished_at.is_(None))
     if span.start is not None:
         query = query.where(row.start >= span.start)
     if span.end is not None:
         query = query.where(row.start <= span.end)
-    if statuses:
-        query = query.where(row.status.in_(statuses))
-    return int(tx.execute(query).scalar_one())
+    for name, wanted in filters.items():
+        value: ColumnElement[Any] = row[name] if name in row else func.json_extract(row.state, f"$.{name}")
+        query = query.where(value.in_(wanted))
+    return query

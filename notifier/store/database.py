@@ -23,7 +23,7 @@ from sqlmodel import Session
 
 from notifier.errors import AlreadyRunning, NoStore, SchemaTooNew, StoreError
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The schema that this version works with: the newest step in `migrations`."""
 
 PATIENCE_SECONDS = 60.0
@@ -32,7 +32,10 @@ PATIENCE_SECONDS = 60.0
 BUSY_MILLISECONDS = 5000
 """How long SQLite waits for another process."""
 
-CHECKPOINT_PAGES = 8000
+PAGE_BYTES = 8192
+"""The pages of a store that is made now: rows are half a kilobyte, and each page that is written costs the same."""
+
+CHECKPOINT_PAGES = 4000
 """After so many pages, 32 MB, what was written is brought from the log into the file: a first look writes the same
 pages of the indexes again and again."""
 
@@ -116,6 +119,16 @@ class Store:
         with _translated(self.path), Session(self._reader) as tx:
             yield tx
 
+    def try_writing(self) -> None:
+        """Writes and commits something that nobody reads.
+
+        Raises:
+            StoreError: the store can't be written to.
+        """
+        with self.writing() as tx:
+            # A number that SQLite keeps for its users in the first page.
+            tx.connection().exec_driver_sql("PRAGMA user_version = 1")
+
     def lock(self) -> None:
         """Claims the store for this process until it is closed; for whoever runs sweeps and sends.
 
@@ -163,6 +176,20 @@ class Store:
         with self.reading() as tx:
             return bytes(tx.connection().exec_driver_sql(_READ_SETTING, (FINGERPRINT_KEY,)).scalar_one())
 
+    def wipe_log(self) -> None:
+        """Brings the log of what was written into the file and empties it, so that nothing deleted is left in it.
+
+        Does nothing while somebody reads from the log; what it could not do, the next time does.
+        """
+        if self._writer is None or not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            return
+        try:
+            with _translated(self.path), closing(self._writer.raw_connection()) as connection:
+                for step in ("busy_timeout = 100", "wal_checkpoint(TRUNCATE)", f"busy_timeout = {BUSY_MILLISECONDS}"):
+                    connection.cursor().execute(f"PRAGMA {step}")
+        finally:
+            self._turn.release()
+
     def close(self) -> None:
         """Gives back every connection and the claim on the store; a second time does nothing."""
         for engine in (self._writer, self._reader):
@@ -179,6 +206,8 @@ class Store:
         self.close()
 
 
+# The size is that of a file that is still empty; once there is a log, there is something in it.
+_MIGRATING = {"page_size": str(PAGE_BYTES), "journal_mode": "wal", "foreign_keys": "off"}
 _READ_SETTING = "SELECT value FROM setting WHERE name = ?"
 _ADD_SETTING = "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
@@ -196,12 +225,15 @@ def open_store(url_or_path: str | Path, *, synchronous: Synchronous = "full") ->
     """
     path = _path_of(url_or_path)
     _create_private(path)
+    _check_modes(path)
     pragmas = {
         "journal_mode": "wal",
         "synchronous": synchronous,
         "foreign_keys": "on",
         "wal_autocheckpoint": str(CHECKPOINT_PAGES),
         "cache_size": str(-CACHE_KILOBYTES),
+        # Whatever the library was built with: a personal text that was deleted is not to stay in a page that is free.
+        "secure_delete": "on",
     }
     store = Store(path, _reading_engine(path), _engine(path, "BEGIN IMMEDIATE", pragmas, size=1))
     with ExitStack() as on_failure:
@@ -234,6 +266,13 @@ def _create_private(path: Path) -> None:
         raise StoreError(f"the store {path} can't be made: {error.strerror}") from error
 
 
+def _check_modes(path: Path) -> None:
+    """Finds out what may not be written to before SQLite sees it: it would make companions like it, which stay so."""
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        if file.exists() and not os.access(file, os.W_OK):
+            raise StoreError(f"the store {path} can't be used: this user may not write to {file.name}")
+
+
 def _reading_engine(path: Path) -> Engine:
     return _engine(path, "BEGIN", {"query_only": "on"}, size=4)
 
@@ -247,7 +286,8 @@ def _engine(path: Path, begin: str, pragmas: Mapping[str, str], *, size: int) ->
     url = URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
     pool: type[Pool] = QueuePool if size else NullPool
     limits = {"pool_size": size, "max_overflow": -1} if size else {}
-    engine = create_engine(url, poolclass=pool, **limits)
+    # What goes into a statement may be personal, and an error's text is logged.
+    engine = create_engine(url, poolclass=pool, hide_parameters=True, **limits)
 
     def connected(connection: sqlite3.Connection, _: object) -> None:
         # The driver is not to begin transactions of its own: it would begin them too late.
@@ -293,7 +333,7 @@ def _migrate(path: Path) -> None:
     from notifier.store import migrations  # noqa: PLC0415
 
     # Batch migrations drop tables that others refer to; what they leave is checked at the end.
-    engine = _engine(path, "BEGIN IMMEDIATE", {"journal_mode": "wal", "foreign_keys": "off"}, size=0)
+    engine = _engine(path, "BEGIN IMMEDIATE", _MIGRATING, size=0)
     with _translated(path), engine.begin() as connection:
         schema = _schema_of(connection, path)
         if schema == SCHEMA:

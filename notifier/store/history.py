@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import and_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from notifier.core.delivery import Delivery, Reason, Result, State
@@ -25,6 +27,15 @@ class EventRecord:
     verdicts: tuple[Verdict, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """What tells of a delivery that was superseded."""
+
+    #: The id of the delivery.
+    delivery: str
+    event_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryRecord:
     """A delivery and what became of it so far."""
@@ -39,6 +50,14 @@ class DeliveryRecord:
     #: When it was delivered or given up.
     settled_at: datetime | None
     attempts: int
+    #: How many of them count.
+    tries: int
+    #: Whether one of them was not answered, so that it may have arrived.
+    in_doubt: bool
+    #: None for one that was not superseded, and where nothing is told.
+    superseded_by: Successor | None = None
+    #: What its message tells where that is not just its event, of which something came while it waited.
+    told: Event | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,20 +115,26 @@ def deliveries(
     *,
     states: Collection[State] = (),
     channel: str | None = None,
+    rule: str | None = None,
+    since: datetime | None = None,
 ) -> list[DeliveryRecord]:
-    """Returns the newest deliveries, in one of these states and of one channel where these are given."""
-    query = select(DeliveryRow).order_by(col(DeliveryRow.seq).desc()).limit(limit)
+    """Returns the newest deliveries: in one of these states, of one channel or rule, settled since a time."""
+    query = _DELIVERIES.order_by(col(DeliveryRow.seq).desc()).limit(limit)
     if states:
         query = query.where(col(DeliveryRow.state).in_(states))
     if channel is not None:
         query = query.where(DeliveryRow.channel == channel)
-    return [_delivery_record(row) for row in tx.exec(query)]
+    if rule is not None:
+        query = query.where(DeliveryRow.rule == rule)
+    if since is not None:
+        query = query.where(col(DeliveryRow.settled_at) >= since)
+    return [_delivery_record(*found) for found in tx.exec(query)]
 
 
 def deliveries_of(tx: Session, event_id: str) -> list[DeliveryRecord]:
     """Returns the deliveries of an event, in the order in which they were made."""
-    query = select(DeliveryRow).where(DeliveryRow.event_id == event_id).order_by(col(DeliveryRow.seq))
-    return [_delivery_record(row) for row in tx.exec(query)]
+    query = _DELIVERIES.where(DeliveryRow.event_id == event_id).order_by(col(DeliveryRow.seq))
+    return [_delivery_record(*found) for found in tx.exec(query)]
 
 
 def attempts(tx: Session, delivery_seq: int) -> list[AttemptRecord]:
@@ -118,12 +143,21 @@ def attempts(tx: Session, delivery_seq: int) -> list[AttemptRecord]:
     return [_attempt_record(row) for row in tx.exec(query)]
 
 
+_successor = aliased(DeliveryRow)
+# The events only of those that tell something else.
+_DELIVERIES = (
+    select(DeliveryRow, _successor, EventRow)
+    .outerjoin(_successor, col(_successor.seq) == col(DeliveryRow.superseded_by))
+    .outerjoin(EventRow, and_(col(DeliveryRow.told).is_not(None), col(EventRow.id) == col(DeliveryRow.event_id)))
+)
+
+
 def _event_record(row: EventRow) -> EventRecord:
     assert row.seq is not None
     return EventRecord(row.seq, rows.event_of(row), rows.verdicts_of(row))
 
 
-def _delivery_record(row: DeliveryRow) -> DeliveryRecord:
+def _delivery_record(row: DeliveryRow, successor: DeliveryRow | None, event: EventRow | None) -> DeliveryRecord:
     assert row.seq is not None
     return DeliveryRecord(
         seq=row.seq,
@@ -133,6 +167,10 @@ def _delivery_record(row: DeliveryRow) -> DeliveryRecord:
         created_at=row.created_at,
         settled_at=row.settled_at,
         attempts=row.attempts,
+        tries=row.tries,
+        in_doubt=row.in_doubt,
+        superseded_by=None if successor is None else Successor(successor.id, successor.event_id),
+        told=None if event is None else rows.event_of(event, row.told),
     )
 
 

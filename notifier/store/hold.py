@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from notifier.core.brake import Decision
 from notifier.core.change import Kind
 from notifier.core.delivery import Reason, State
+from notifier.store import texts
 from notifier.store.tables import HELD, DeliveryRow, EventRow, SettingRow
 
 Counted = tuple[tuple[Kind, ...], tuple[str, ...]]
@@ -41,16 +42,17 @@ def trip(tx: Session, source: str, sweep: str, now: datetime) -> int:
 
 
 def left(tx: Session, source: str, sweep: str) -> Iterator[Counted]:
-    """Yields the events of the sweep that nobody has judged, since the process died in the middle of their run."""
+    """Yields what nobody has judged of the sweep, since processes died in its runs: an event for each appointment."""
     # The runs of a sweep follow one another, so whatever was recorded since the first of them belongs to it as well,
     # also where it is owed to nobody: the brake counts changes, not messages.
     query = select(func.min(EventRow.seq)).join(DeliveryRow, col(DeliveryRow.event_id) == col(EventRow.id))
     first = tx.exec(query.where(_UNJUDGED, EventRow.source == source, EventRow.sweep == sweep)).one()
     if first is None:
         return
-    told = select(EventRow.kinds, EventRow.changes).where(
-        col(EventRow.seq) >= first, EventRow.source == source, EventRow.sweep == sweep
-    )
+    theirs = and_(col(EventRow.seq) >= first, col(EventRow.source) == source, col(EventRow.sweep) == sweep)
+    # One for each appointment: where process after process died, it may have changed again and again.
+    newest = select(func.max(EventRow.seq)).where(theirs).group_by(col(EventRow.appointment_id))
+    told = select(EventRow.kinds, EventRow.changes).where(theirs, col(EventRow.seq).in_(newest))
     for kinds, changes in tx.exec(told):
         yield tuple(map(Kind, orjson.loads(kinds))), tuple(change[0] for change in orjson.loads(changes))
 
@@ -86,7 +88,9 @@ def release(tx: Session, source: str, sweep: str, now: datetime) -> int:
 def discard(tx: Session, source: str, sweep: str, now: datetime) -> int:
     """Ends what the brake holds, and lets what is missing be forgotten; returns how many deliveries."""
     _decide(tx, source, sweep, Decision.DISCARDED)
-    return _update(tx, _BRAKED, source, sweep, state=State.DISCARDED, reason=Reason.DISCARDED, settled_at=now)
+    discarded = _update(tx, _BRAKED, source, sweep, state=State.DISCARDED, reason=Reason.DISCARDED, settled_at=now)
+    texts.prune(tx)
+    return discarded
 
 
 def doubted_at(tx: Session, source: str, sweep: str) -> datetime | None:
@@ -96,6 +100,15 @@ def doubted_at(tx: Session, source: str, sweep: str) -> datetime | None:
     """
     row = tx.get(SettingRow, _doubt_name(source, sweep))
     return None if row is None else datetime.fromisoformat(row.value.decode())
+
+
+def doubts(tx: Session, source: str) -> bool:
+    """Whether any sweep of the source is doubted, and nobody has decided that it is right."""
+    begin = _doubt_name(source, "")
+    # "0" follows "/".
+    query = select(SettingRow.name).where(SettingRow.name > begin, SettingRow.name < f"{begin[:-1]}0")
+    doubted = (name.removeprefix(begin) for name in tx.exec(query))
+    return any(decision(tx, source, sweep) is not Decision.RELEASED for sweep in doubted)
 
 
 def decision(tx: Session, source: str, sweep: str) -> Decision | None:

@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, exists, func
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, col, select
 
-from notifier.core.delivery import RETRY_DELAYS, Outcome, Reason, Settlement, State
-from notifier.core.diagnosis import DeadLetters
+from notifier.core.checkup import BadTemplate, DeadLetters, NoticeCount
+from notifier.core.delivery import Outcome, Reason, Settlement, State
 from notifier.core.notice import Notice
+from notifier.core.policy import RETRY_DELAYS
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.errors import StoreError
-from notifier.store.tables import DeliveryRow, NoticeRow, TroubleRow
+from notifier.store.tables import AttemptRow, DeliveryRow, NoticeRow, TroubleRow
 
 TRIES = len(RETRY_DELAYS) + 1
 """How often a notice is tried in all."""
@@ -47,16 +49,6 @@ class ClaimedNotice:
     notice: Notice
     #: Which try this is, from 1.
     attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeCount:
-    """How the notices to one channel fare."""
-
-    #: Not sent yet.
-    unsent: int
-    #: Whether the last one that was settled was given up, not long ago.
-    broken: bool
 
 
 def troubles(tx: Session) -> dict[str, OpenTrouble]:
@@ -165,16 +157,15 @@ def counts(tx: Session, now: datetime) -> dict[str, NoticeCount]:
     """Returns how the notices to each channel fare."""
     query = select(NoticeRow.channel, func.count(col(NoticeRow.seq)) - func.count(col(NoticeRow.settled_at)))
     unsent = dict(tx.exec(query.group_by(col(NoticeRow.channel))).all())
-    return {channel: NoticeCount(number, _is_broken(tx, channel, now)) for channel, number in unsent.items()}
+    return {channel: _count(tx, channel, number, now) for channel, number in unsent.items()}
 
 
 def dead_letters(tx: Session, channel: str, since: datetime) -> DeadLetters | None:
-    """Returns which deliveries to a channel were given up since then; None where none was."""
-    dead = and_(
-        col(DeliveryRow.state) == State.DEAD,
-        col(DeliveryRow.channel) == channel,
-        col(DeliveryRow.settled_at) >= since,
-    )
+    """Returns which deliveries to a channel were given up since then; None where none was.
+
+    Those whose template failed tell of their rule, not of the channel.
+    """
+    dead = and_(_given_up([channel], since), col(DeliveryRow.reason) != Reason.TEMPLATE)
     query = select(DeliveryRow.settled_at, DeliveryRow.reason).where(dead)
     newest = tx.exec(query.order_by(col(DeliveryRow.settled_at).desc()).limit(1)).first()
     if newest is None or newest[0] is None:
@@ -183,10 +174,56 @@ def dead_letters(tx: Session, channel: str, since: datetime) -> DeadLetters | No
     return DeadLetters(channel, count, newest[0], newest[1] or "")
 
 
-def _is_broken(tx: Session, channel: str, now: datetime) -> bool:
-    settled = and_(col(NoticeRow.settled_at) > now - BROKEN_FOR, col(NoticeRow.channel) == channel)
-    newest = select(NoticeRow.state).where(settled).order_by(col(NoticeRow.settled_at).desc()).limit(1)
-    return tx.exec(newest).first() == State.DEAD
+def bad_templates(tx: Session, channels: Collection[str], since: datetime) -> list[BadTemplate]:
+    """Returns what was given up since then to any of these channels for its template, for each rule."""
+    failed = and_(_given_up(channels, since), col(DeliveryRow.reason) == Reason.TEMPLATE)
+    query = select(DeliveryRow.rule, func.count(), func.max(col(DeliveryRow.settled_at))).where(failed)
+    groups = tx.exec(query.group_by(col(DeliveryRow.rule)).order_by(col(DeliveryRow.rule))).all()
+    return [BadTemplate(rule, count, at, _last_detail(tx, failed, rule)) for rule, count, at in groups if at]
+
+
+def _last_detail(tx: Session, failed: ColumnElement[bool], rule: str) -> str:
+    query = (
+        select(AttemptRow.detail)
+        .join(DeliveryRow, col(DeliveryRow.seq) == col(AttemptRow.delivery_seq))
+        .where(failed, DeliveryRow.rule == rule)
+        .order_by(col(DeliveryRow.settled_at).desc(), col(AttemptRow.number).desc())
+    )
+    return tx.exec(query.limit(1)).first() or ""
+
+
+def owed(tx: Session, channel: str) -> int:
+    """Returns how many deliveries wait for a channel."""
+    waiting = and_(col(DeliveryRow.settled_at).is_(None), col(DeliveryRow.state) == State.PENDING)
+    query = select(func.count()).select_from(DeliveryRow).where(waiting, col(DeliveryRow.channel) == channel)
+    return tx.exec(query).one()
+
+
+def _given_up(channels: Collection[str], since: datetime) -> ColumnElement[bool]:
+    return and_(
+        col(DeliveryRow.state) == State.DEAD,
+        col(DeliveryRow.channel).in_(channels),
+        col(DeliveryRow.settled_at) >= since,
+    )
+
+
+def _count(tx: Session, channel: str, unsent: int, now: datetime) -> NoticeCount:
+    here = col(NoticeRow.channel) == channel
+    settled = and_(col(NoticeRow.settled_at) > now - BROKEN_FOR, here)
+    newest = tx.exec(select(NoticeRow).where(settled).order_by(col(NoticeRow.settled_at).desc()).limit(1)).first()
+    broken = newest is not None and newest.state == State.DEAD
+    oldest = select(NoticeRow).where(_UNSETTLED, here).order_by(col(NoticeRow.created_at))
+    waiting = tx.exec(oldest.limit(1)).first()
+    # One whose process died has not failed.
+    failing = tx.exec(oldest.where(col(NoticeRow.reason) != Reason.INTERRUPTED).limit(1)).first()
+    last = newest if broken else failing
+    return NoticeCount(
+        unsent=unsent,
+        broken=broken,
+        failing_since=failing.created_at if failing else None,
+        waiting_since=waiting.created_at if waiting else None,
+        error="" if last is None else f"{last.reason}{f' ({last.detail})' if last.detail else ''}",
+    )
 
 
 def _settle(row: NoticeRow, settlement: Settlement, now: datetime) -> None:

@@ -2,24 +2,32 @@
 
 Order holds for each channel and order key: nothing is handed out while something older of the same key is
 unsettled. An attempt is a row before it is a try, so that a process which dies in the middle leaves a trace.
+
+What is done for every delivery is written in SQL with plain values: made of rows and objects it takes five times as
+long.
 """
 
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import and_, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
-from sqlmodel.sql.expression import Select
 
-from notifier.core.delivery import RETRY_DELAYS, Delivery, Outcome, Reason, Result, Settlement, State
+from notifier.core.delivery import Delivery, Outcome, Reason, Result, Settlement, State
 from notifier.core.event import Event
+from notifier.core.policy import RETRY_DELAYS
+from notifier.core.recheck import Terms
 from notifier.errors import StoreError
-from notifier.store import rows
-from notifier.store.tables import AttemptRow, DeliveryRow, EventRow
+from notifier.store import rows, texts
+from notifier.store.backlog import Superseded, recheck_head
+from notifier.store.driver import driver
+from notifier.store.tables import AttemptRow, DeliveryRow
 
 TRIES = len(RETRY_DELAYS) + 1
-"""How often a delivery is tried in all."""
+"""How often a delivery is usually tried in all."""
 
 _older = aliased(DeliveryRow)
 _BLOCKED = exists().where(
@@ -33,6 +41,33 @@ _UNSETTLED = col(DeliveryRow.settled_at).is_(None)
 _SENDING = and_(_UNSETTLED, col(DeliveryRow.state) == State.SENDING)
 _CLAIMABLE = and_(_UNSETTLED, col(DeliveryRow.state) == State.PENDING, ~_BLOCKED)
 
+# The same for the channel that is asked for.
+_OF_CHANNEL = (
+    "delivery.settled_at IS NULL AND delivery.channel = ? AND delivery.state = 'pending'"
+    " AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.settled_at IS NULL"
+    " AND older.channel = delivery.channel AND older.order_key = delivery.order_key AND older.seq < delivery.seq)"
+)
+_NEXT_DUE = f"SELECT due_at FROM delivery WHERE {_OF_CHANNEL} ORDER BY due_at LIMIT 1"  # noqa: S608 - all ours
+# As the index has them, so that a long backlog is not read; of what fell due together the older goes first.
+_DUE = (
+    "SELECT delivery.seq, delivery.id, event_id, rule, channel, order_key, due_at,"  # noqa: S608 - all ours
+    f" attempts, tries, created_at, told, {rows.EVENT_COLUMNS} FROM delivery CROSS JOIN event ON event.id = event_id"
+    f" WHERE {_OF_CHANNEL} AND due_at <= ? ORDER BY due_at, delivery.seq LIMIT ?"
+)
+_START = "UPDATE delivery SET state = 'sending', attempts = ?, tries = ? WHERE seq = ?"
+_BEGIN = "INSERT INTO attempt (delivery_seq, number, started_at, detail) VALUES (?, ?, ?, '')"
+_SETTLE = (
+    "UPDATE delivery SET state = ?, reason = ?, due_at = coalesce(?, due_at), settled_at = ?,"
+    " in_doubt = in_doubt OR ?, tries = tries - ? WHERE seq = ? AND state = 'sending' AND attempts = ?"
+)
+_END = (
+    "UPDATE attempt SET finished_at = ?, result = ?, reason = ?, status = ?, detail = ?"
+    " WHERE delivery_seq = ? AND number = ?"
+)
+
+MOST_SUPERSEDED = 100
+"""A claim that has superseded so many ends, that others may write: there can be as many as there are deliveries."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -41,61 +76,97 @@ class Claimed:
     #: Of the delivery's row.
     seq: int
     delivery: Delivery
-    #: Which try this is, from 1.
+    #: Which attempt this is, from 1.
     attempt: int
+    #: How many of them count, this one included.
+    tries: int
+    made_at: datetime
+    #: What its message tells: its event, or what became of that while it waited.
     event: Event
 
 
-def claim(tx: Session, channel: str, now: datetime, limit: int) -> list[Claimed]:
+def _nobody(_: Superseded) -> None:
+    """Hears of what is superseded."""
+
+
+def claim(
+    tx: Session,
+    channel: str,
+    now: datetime,
+    limit: int,
+    terms: Terms | None = None,
+    tell: Callable[[Superseded], None] = _nobody,
+) -> list[Claimed]:
     """Marks up to `limit` due deliveries of the channel as being sent and returns them, the longest due first.
 
     The attempt of each is on record from here on, so claim no more than will be tried at once: after a crash all
     of them have one try less.
+
+    What has waited is re-checked by the terms before, unless there are none. `tell` hears of what is superseded by
+    that; if nothing else comes of a claim, there may be more to claim.
     """
-    found = tx.exec(_due(channel, now, limit)).all()
-    return [_start(tx, delivery, event, now) for delivery, event in found]
+    claimed: list[Claimed] = []
+    most, connection = MOST_SUPERSEDED, driver(tx)
+    while True:
+        superseded: list[Superseded] = []
+        for head in _due(connection, channel, now, limit - len(claimed)):
+            passed = _recheck(tx, head, terms, now, superseded)
+            if passed is not None:
+                claimed.append(_start(connection, passed, now))
+        for one in superseded:
+            tell(one)
+        most -= len(superseded)
+        # What was superseded may have stood before others.
+        if not superseded or len(claimed) == limit or most <= 0:
+            return claimed
 
 
-def record(tx: Session, claimed: Claimed, outcome: Outcome, settlement: Settlement, now: datetime) -> None:
-    """Stores how an attempt ended and what that means for its delivery.
+def record(
+    tx: Session, claimed: Claimed, outcome: Outcome, settlement: Settlement, now: datetime, *, counts: bool = True
+) -> None:
+    """Stores how an attempt ended and what that means for its delivery; `counts` says whether it was one of its tries.
 
     Raises:
         StoreError: the delivery is not in this attempt any more.
     """
-    row = tx.get(DeliveryRow, claimed.seq)
-    if row is None or row.state != State.SENDING or row.attempts != claimed.attempt:
+    ended, attempt = rows.stored(now), (claimed.seq, claimed.attempt)
+    due_at = None if settlement.due_at is None else rows.stored(settlement.due_at)
+    settled_at = None if settlement.state is State.PENDING else ended
+    doubt, uncounted = outcome.result is Result.UNCERTAIN, not counts
+    settled = (settlement.state.value, settlement.reason.value, due_at, settled_at, doubt, uncounted)
+    connection = driver(tx)
+    if connection.execute(_SETTLE, (*settled, *attempt)).rowcount != 1:
         raise StoreError(f"delivery {claimed.delivery.id} is not in attempt {claimed.attempt} any more")
-    _end(_open_attempt(tx, row), outcome, now)
-    _settle(row, settlement, now)
-    tx.flush()
+    came = (ended, outcome.result.value, outcome.reason.value, outcome.status, outcome.detail)
+    connection.execute(_END, (*came, *attempt))
+    texts.prune_one(tx, claimed.delivery.id)
 
 
-def recover(tx: Session, now: datetime, tries: int = TRIES) -> int:
+def recover(tx: Session, now: datetime, tries: Mapping[str, int] | None = None) -> int:
     """Ends the attempts that a process which died left open and returns how many there were.
 
     Only for the start of the one process that sends. Their deliveries are due at once; but a message that killed
-    the process at every try is given up like any other.
+    the process at every try is given up like any other: `tries` says how many there are for which channel, where they
+    are not as many as usual.
     """
+    most = tries or {}
     interrupted = Outcome(Result.RETRY, Reason.INTERRUPTED)
     again = Settlement(State.PENDING, Reason.INTERRUPTED, now)
     given_up = Settlement(State.DEAD, Reason.EXHAUSTED)
     left = tx.exec(select(DeliveryRow).where(_SENDING)).all()
     for row in left:
         _end(_open_attempt(tx, row), interrupted, now)
-        _settle(row, again if row.attempts < tries else given_up, now)
+        row.in_doubt = True
+        _settle(row, again if row.tries < most.get(row.channel, TRIES) else given_up, now)
     tx.flush()
+    texts.prune(tx)
     return len(left)
 
 
 def next_due(tx: Session, channel: str) -> datetime | None:
     """Returns when the channel's next delivery falls due that nothing older stands before; None for none."""
-    query = (
-        select(DeliveryRow.due_at)
-        .where(_CLAIMABLE, DeliveryRow.channel == channel)
-        .order_by(col(DeliveryRow.due_at))
-        .limit(1)
-    )
-    return tx.exec(query).first()
+    found = driver(tx).execute(_NEXT_DUE, (channel,)).fetchone()
+    return None if found is None else rows.moment_of(found[0])
 
 
 def counts(tx: Session) -> dict[str, dict[State, int]]:
@@ -109,29 +180,52 @@ def counts(tx: Session) -> dict[str, dict[State, int]]:
     return found
 
 
+def due(tx: Session, channel: str, now: datetime) -> int:
+    """Returns how many deliveries of a channel are due that nothing older stands before."""
+    query = select(func.count()).select_from(DeliveryRow).where(_CLAIMABLE, DeliveryRow.channel == channel)
+    return tx.exec(query.where(col(DeliveryRow.due_at) <= now)).one()
+
+
 def unfinished(tx: Session, now: datetime) -> int:
     """Returns how many deliveries are being sent or could be claimed by now; zero means that a round is done."""
     due = and_(_CLAIMABLE, col(DeliveryRow.due_at) <= now)
     return tx.exec(select(func.count()).select_from(DeliveryRow).where(or_(_SENDING, due))).one()
 
 
-def _due(channel: str, now: datetime, limit: int) -> Select[DeliveryRow, EventRow]:
-    return (
-        select(DeliveryRow, EventRow)
-        .join(EventRow, col(EventRow.id) == col(DeliveryRow.event_id))
-        .where(_CLAIMABLE, DeliveryRow.channel == channel, DeliveryRow.due_at <= now)
-        # As the index has them, so that a long backlog is not read; of what fell due together the older goes first.
-        .order_by(col(DeliveryRow.due_at), col(DeliveryRow.seq))
-        .limit(limit)
-    )
+def _due(connection: sqlite3.Connection, channel: str, now: datetime, limit: int) -> Sequence[Claimed]:
+    """Returns what could be claimed, as it is before."""
+    found = connection.execute(_DUE, (channel, rows.stored(now), limit)).fetchall()
+    return [
+        Claimed(
+            seq,
+            Delivery(
+                id=id_, event_id=event_id, rule=rule, channel=name, order_key=order_key, due_at=rows.moment_of(due_at)
+            ),
+            attempts,
+            tries,
+            rows.moment_of(made_at),
+            rows.read_event(event, told),
+        )
+        for seq, id_, event_id, rule, name, order_key, due_at, attempts, tries, made_at, told, *event in found
+    ]
 
 
-def _start(tx: Session, row: DeliveryRow, event: EventRow, now: datetime) -> Claimed:
-    assert row.seq is not None
-    row.state = State.SENDING
-    row.attempts += 1
-    tx.add(AttemptRow(delivery_seq=row.seq, number=row.attempts, started_at=now))
-    return Claimed(row.seq, rows.delivery_of(row), row.attempts, rows.event_of(event))
+def _recheck(
+    tx: Session, head: Claimed, terms: Terms | None, now: datetime, superseded: list[Superseded]
+) -> Claimed | None:
+    """Returns what is sent in place of what could be; None for nothing, or for something that has to be asked for."""
+    if terms is None or now - head.made_at <= terms.after:
+        return head
+    rechecked = recheck_head(tx, head.seq, head.delivery, terms, now)
+    superseded += rechecked.superseded
+    return None if rechecked.event is None else replace(head, event=rechecked.event)
+
+
+def _start(connection: sqlite3.Connection, head: Claimed, now: datetime) -> Claimed:
+    attempt, tries = head.attempt + 1, head.tries + 1
+    connection.execute(_START, (attempt, tries, head.seq))
+    connection.execute(_BEGIN, (head.seq, attempt, rows.stored(now)))
+    return replace(head, attempt=attempt, tries=tries)
 
 
 def _open_attempt(tx: Session, row: DeliveryRow) -> AttemptRow:

@@ -4,7 +4,7 @@ Times, ids and words that are searched for have columns of their own; the rest i
 it does not know, so that a store outlives a field that the core has dropped.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,13 +26,13 @@ _VERDICT_FIELDS = tuple(field.name for field in fields(Verdict))
 #: Fields of an appointment that JSON does not give back as they were.
 _TIMES = frozenset({"start", "end", "created_at", "updated_at"})
 _LISTS = frozenset({"other_employees", "other_customers"})
-_encode_state = msgspec.json.Encoder().encode
+_state_encoder = msgspec.json.Encoder()
 _decode_state = msgspec.json.Decoder(Appointment).decode
 
 
 def write_state(appointment: Appointment) -> str:
     """Returns the whole appointment as JSON; what it does not have is left out."""
-    return _encode_state(appointment).decode()
+    return _state_encoder.encode(appointment).decode()
 
 
 def read_state(text: str) -> Appointment:
@@ -54,24 +54,29 @@ def read_changes(text: str) -> tuple[FieldChange, ...]:
 
 
 def known_rows(source: str, rows: Iterable[Known]) -> Iterator[tuple[Any, ...]]:
-    """Yields the columns of appointments' rows as they lie in SQLite: times as `stored` writes them."""
+    """Yields the columns of appointments' rows as they lie in SQLite: times as `stored` writes them, "" for none.
+
+    For each None and each `bytes`, the driver would look for somebody who knows how to store it.
+    """
     observed_at, observed = None, ""
+    state = bytearray()
     for known in rows:
         appointment = known.appointment
         start, vanished_at = appointment.start, known.vanished_at
         if known.observed_at is not observed_at:  # a whole page was, at the same moment
             observed_at, observed = known.observed_at, _written(known.observed_at)
+        _state_encoder.encode_into(appointment, state)  # in half the time that it takes to a place of its own
         yield (
             source,
             appointment.id,
-            known.digest,
+            bytearray(known.digest),
             known.revision,
             observed,
             appointment.status,
-            None if start is None else _written(start),
+            "" if start is None else _written(start),
             _written(appointment.updated_at),
-            None if vanished_at is None else _written(vanished_at),
-            write_state(appointment),
+            "" if vanished_at is None else _written(vanished_at),
+            state.decode(),
         )
 
 
@@ -132,17 +137,40 @@ def event_values(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def event_of(row: EventRow) -> Event:
-    """Returns the event that the row holds, as it was when it was detected."""
+def event_of(row: EventRow, told: str | None = None) -> Event:
+    """Returns the event that the row holds, as it was when it was detected, or as a delivery tells it."""
+    what = (row.kinds, row.changes, row.before, row.after)
+    return _event((row.id, row.source, row.sweep, row.detected_at), what if told is None else orjson.loads(told))
+
+
+EVENT_COLUMNS = "event.id, source, sweep, detected_at, kinds, changes, before, after"
+"""What `read_event` takes, for statements that join the events."""
+
+
+def read_event(columns: Sequence[Any], told: str | None) -> Event:
+    """Returns the event of EVENT_COLUMNS as they lie in SQLite, or as a delivery tells it."""
+    *which, detected_at = columns[:4]
+    return _event((*which, moment_of(detected_at)), columns[4:] if told is None else orjson.loads(told))
+
+
+def write_told(event: Event) -> str:
+    """Returns what a delivery tells in place of its event; which one that is, and when it was noticed, stays."""
+    before = None if event.before is None else write_state(event.before)
+    return _dump((_dump(event.kinds), write_changes(event.changes), before, write_state(event.after)))
+
+
+def _event(which: Sequence[Any], what: Sequence[Any]) -> Event:
+    id_, source, sweep, detected_at = which
+    kinds, changes, before, after = what
     return Event(
-        id=row.id,
-        source=row.source,
-        sweep=row.sweep,
-        kinds=tuple(Kind(kind) for kind in orjson.loads(row.kinds)),
-        changes=read_changes(row.changes),
-        before=None if row.before is None else read_state(row.before),
-        after=read_state(row.after),
-        detected_at=row.detected_at,
+        id=id_,
+        source=source,
+        sweep=sweep,
+        kinds=tuple(map(Kind, orjson.loads(kinds))),
+        changes=read_changes(changes),
+        before=None if before is None else read_state(before),
+        after=read_state(after),
+        detected_at=detected_at,
     )
 
 
@@ -164,6 +192,10 @@ def delivery_values(delivery: Delivery, now: datetime, state: State = State.PEND
         "due_at": delivery.due_at,
         "created_at": now,
         "attempts": 0,
+        "tries": 0,
+        "in_doubt": False,
+        "superseded_by": None,
+        "told": None,
     }
 
 

@@ -21,7 +21,7 @@ from notifier.core.plan import Known, Plan, Recorded
 from notifier.core.slices import Slice
 from notifier.core.stray import Fate, Stray, fate
 from notifier.core.sweep import Filters, Look, Span, Sweep, SweepOutcome, SweepRun, Window, passes
-from notifier.store import rows
+from notifier.store import rows, texts
 from notifier.store.tables import (
     AppointmentRow,
     DeliveryRow,
@@ -49,7 +49,7 @@ _KNOWN = (
 _PUT_KNOWN = (
     "INSERT INTO appointment"
     " (source, id, digest, revision, observed_at, status, start, updated_at, vanished_at, state)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " VALUES (?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, NULLIF(?, ''), ?)"
     " ON CONFLICT (source, id) DO UPDATE SET digest = excluded.digest, revision = excluded.revision,"
     " observed_at = excluded.observed_at, status = excluded.status, start = excluded.start,"
     " updated_at = excluded.updated_at, vanished_at = excluded.vanished_at, state = excluded.state, asked_at = NULL"
@@ -217,16 +217,17 @@ def count(tx: Session, source: str) -> int:
 def apply(tx: Session, plan: Plan, now: datetime, born: State = State.PENDING) -> Applied:
     """Stores everything that the plan says, in its order; its deliveries begin in the given state, held or pending.
 
-    The plan has to be made from what `known` gave in the same transaction: between two transactions another sweep
-    may have stored a later state. An event that is recorded already is left out together with its deliveries, so
-    that a plan which is applied again adds nothing.
+    The plan has to be made from what `known` gave in the same transaction: else another sweep may have stored a later
+    state. An event on record already is left out with its deliveries, so that a plan applied again adds nothing.
     """
-    if plan.rows:
-        tx.connection().exec_driver_sql(_PUT_KNOWN, list(rows.known_rows(plan.source, plan.rows)))
+    # By the driver itself, which takes one row after the other: all at once they are a second copy of the slice.
+    driver: Any = tx.connection().connection.driver_connection
+    driver.executemany(_PUT_KNOWN, rows.known_rows(plan.source, plan.rows))
     fresh = _unrecorded(tx, plan.recorded)
     owed = [delivery for delivery in plan.deliveries if delivery.event_id in fresh]
     _insert(tx, EventRow, [rows.event_values(recorded) for recorded in fresh.values()])
     _insert(tx, DeliveryRow, [rows.delivery_values(delivery, now, born) for delivery in owed])
+    texts.keep(tx, plan.texts, owed)
     return Applied(len(plan.rows), len(fresh), len(owed))
 
 

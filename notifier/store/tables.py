@@ -155,6 +155,9 @@ HELD = text("state = 'held'")
 """The condition of a partial index; a query that it is to serve has to state it in the same letters."""
 
 
+MERGED = text("superseded_by IS NOT NULL")
+
+
 def _among(column: str, words: type[State | Result]) -> str:
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
 
@@ -180,6 +183,8 @@ class DeliveryRow(Row, table=True):
         _unsettled("ix_delivery_order", "channel", "order_key", "seq"),
         # For the end of a run, which must not look through all that the brake holds of others. The state is the same
         # everywhere in it, and there for the planner, which prefers the longer match.
+        # For what else a message tells.
+        Index("ix_delivery_superseded_by", "superseded_by", sqlite_where=MERGED, postgresql_where=MERGED),
         Index("ix_delivery_held", "state", "reason", "event_id", sqlite_where=HELD, postgresql_where=HELD),
         {"sqlite_autoincrement": True},
     )
@@ -198,6 +203,15 @@ class DeliveryRow(Row, table=True):
     created_at: datetime
     settled_at: datetime | None = None
     attempts: int = 0
+    #: The attempts that count: not those that were to find out whether the channel works, and none before a person
+    #: had it tried again.
+    tries: int = 0
+    #: Whether an attempt ended without an answer, so that it may have arrived.
+    in_doubt: bool = False
+    #: The delivery that tells of it too.
+    superseded_by: int | None = Field(default=None, foreign_key="delivery.seq")
+    #: What its message tells where that is not its event alone, which waited and was overtaken; JSON.
+    told: str | None = None
 
 
 class AttemptRow(Row, table=True):
@@ -219,6 +233,41 @@ class AttemptRow(Row, table=True):
     result: str | None = None
     reason: str | None = None
     status: int | None = None
+    detail: str = ""
+
+
+class TextRow(Row, table=True):
+    """A personal text on its way to a channel that may see it; it goes when the delivery has ended."""
+
+    __tablename__ = "text"
+
+    delivery_id: str = Field(primary_key=True, foreign_key="delivery.id")
+    #: A name from TEXT_FIELDS.
+    field: str = Field(primary_key=True)
+    #: As JSON, in the shape that the source has it in.
+    value: str
+    #: What the appointment has in its place.
+    fingerprint: str
+
+
+class LaneRow(Row, table=True):
+    """How a channel's lane stands."""
+
+    __tablename__ = "lane"
+
+    channel: str = Field(primary_key=True)
+    #: A keyed hash of the channel's address: with another one it begins anew.
+    address: bytes
+    #: Failures in a row.
+    failures: int = 0
+    #: When the first of them happened; None while there is none.
+    failing_since: datetime | None = None
+    #: Nothing goes out before; then one message finds out whether the channel works again. None while it is open.
+    paused_until: datetime | None = None
+    #: When it was switched off; None while it is on.
+    off_at: datetime | None = None
+    #: Why the last failure failed, for people.
+    reason: str | None = None
     detail: str = ""
 
 

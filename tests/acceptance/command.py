@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Condition, Thread
@@ -61,9 +61,9 @@ def run(folder: Path, *arguments: str, environ: Mapping[str, str]) -> Answer:
 class Running:
     """The command, running in a folder until it is told to end."""
 
-    def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str], before: Sequence[str] = ()) -> None:
         self._process = subprocess.Popen(
-            [COMMAND, *arguments],
+            [*before, COMMAND, *arguments],
             cwd=folder,
             env=_environ(environ),
             stdout=subprocess.PIPE,
@@ -87,6 +87,10 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def wait_for_log(self, action: str) -> None:
         """Waits until a line about this action is logged, in whatever format."""

@@ -1,4 +1,7 @@
-"""What every acceptance test has: an enterprise behind a socket, and a folder in which `notifier` watches it."""
+"""What every acceptance test has: an enterprise behind a socket, and a folder in which `notifier` watches it.
+
+Both are full of marked values, and after each test all that it left is searched for them.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,21 +10,53 @@ import pytest
 
 from notifier.clock import utc_now
 from notifier.engage.simulator import Simulator
+from tests.acceptance.overheard import Overheard, overhearing
 from tests.acceptance.workplace import Workplace
+from tests.canary import SECRETS, MarkedEnterprise, Search
+
+_TOTAL = pytest.StashKey[Search]()
 
 
 @pytest.fixture
 def engage() -> Iterator[Simulator]:
     """An enterprise without appointments, that lives in real time."""
-    with Simulator(clock=utc_now) as simulator:
+    with Simulator(
+        enterprise=MarkedEnterprise(),
+        clock=utc_now,
+        token=SECRETS["token"],
+        client_secret=SECRETS["client secret"],
+    ) as simulator:
         yield simulator
 
 
+@pytest.fixture(autouse=True)
+def overheard(request: pytest.FixtureRequest) -> Iterator[Overheard]:
+    """What receivers got; in the end it is searched."""
+    with overhearing() as heard:
+        yield heard
+        search = heard.search()
+        _add(request, search)
+        assert not search.leaks, search.leaks
+
+
 @pytest.fixture
-def workplace(tmp_path: Path, engage: Simulator) -> Iterator[Workplace]:
+def workplace(tmp_path: Path, engage: Simulator, request: pytest.FixtureRequest) -> Iterator[Workplace]:
     """A folder with nothing in it yet."""
     place = Workplace(tmp_path, engage)
     try:
         yield place
     finally:
         place.close()
+        _add(request, place.search)
+
+
+def _add(request: pytest.FixtureRequest, search: Search) -> None:
+    total = request.config.stash.setdefault(_TOTAL, Search())
+    total.looked_at.update(search.looked_at)
+    total.size += search.size
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says how much was searched."""
+    if _TOTAL in config.stash:
+        terminalreporter.write_line(f"canary: {config.stash[_TOTAL]}")

@@ -1,7 +1,7 @@
 """A folder in which `notifier` is set up to watch a simulated enterprise."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from notifier.engage.simulator import Simulator
 from tests.acceptance import command
 from tests.acceptance.command import PATIENCE, Answer, Running
+from tests.canary import SIGNING_SECRET, Search, with_secrets
 
 TOKEN = 'token = "${ENGAGE_TOKEN}"'
 
@@ -45,7 +46,10 @@ class Workplace:
         self.folder = folder
         self.engage = engage
         self.environ = {"ENGAGE_TOKEN": engage.token, "ENGAGE_SECRET": engage.client_secret}
+        #: What the search after the test comes to.
+        self.search = Search()
         self._running: list[Running] = []
+        self._ended: list[tuple[str, Answer]] = []
 
     def configure(
         self,
@@ -57,7 +61,10 @@ class Workplace:
         rules: str = EVERYTHING,
         brake: str = "",
     ) -> None:
-        """Writes config.toml with one sweep, and one file with rules, in which `{channels}` stands for all of them."""
+        """Writes config.toml with one sweep, and one file with rules, in which `{channels}` stands for all of them.
+
+        The addresses get marked secrets, and webhooks a marked signing secret, where they have none.
+        """
         parts = [
             'timezone = "Europe/Brussels"',
             f'[sources.acme]\nbase_url = "{base_url or self.engage.base_url}"\nenterprise = "acme"',
@@ -81,7 +88,9 @@ class Workplace:
 
     def notifier(self, *arguments: str) -> Answer:
         """Runs a command to its end."""
-        return command.run(self.folder, *arguments, environ=self.environ)
+        answer = command.run(self.folder, *arguments, environ=self.environ)
+        self._ended.append((" ".join(arguments), answer))
+        return answer
 
     def notifiers(self, *commands: str) -> list[Answer]:
         """Runs several commands at the same time, each to its end."""
@@ -94,9 +103,9 @@ class Workplace:
         assert answer.code in {0, 1}, answer.err
         return answer.document()
 
-    def start(self, *arguments: str) -> Running:
-        """Leaves a command running; `run` if none is named."""
-        running = Running(self.folder, *(arguments or ("run",)), environ=self.environ)
+    def start(self, *arguments: str, before: Sequence[str] = ()) -> Running:
+        """Leaves a command running; `run` if none is named. What is before it is to run it."""
+        running = Running(self.folder, *(arguments or ("run",)), environ=self.environ, before=before)
         self._running.append(running)
         return running
 
@@ -131,14 +140,25 @@ class Workplace:
         raise AssertionError(self.engage.requests)
 
     def close(self) -> None:
-        """Kills what still runs."""
-        for running in self._running:
-            running.kill()
+        """Kills what still runs, and looks for marked values in all that was said and written."""
+        ended = [*self._ended, *(("a daemon", running.kill()) for running in self._running)]
+        for name, answer in ended:
+            self.search.look("output", f"what `{name}` printed", answer.out.encode())
+            self.search.look("log", f"what `{name}` logged", answer.err.encode())
+        self.search.look_into(self.folder, besides=CONFIGURED)
+        if self.store.exists():
+            assert self.search.looked_at["file"], self.search
+        assert not self.search.leaks, self.search.leaks
+
+
+CONFIGURED = ("config.toml",)
+"""The files in which secrets have their place."""
 
 
 def _channel(name: str, url: str, secret: str | None) -> str:
-    signing = f'\nsigning_secret = "{secret}"' if secret else ""
-    return f'[channels.{name}]\nurl = "{url}"{signing}'
+    own = secret or (SIGNING_SECRET if url.startswith("http") else "")
+    signing = f'\nsigning_secret = "{own}"' if own else ""
+    return f'[channels.{name}]\nurl = "{with_secrets(url)}"{signing}'
 
 
 STOPS = (signal.SIGTERM, signal.SIGINT)

@@ -12,7 +12,7 @@ from notifier import reading
 from notifier.core.change import Kind
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.event import Event
-from notifier.core.rule import Requirement, Rule, on_kinds
+from notifier.core.rule import Rule, condition, on_kinds
 from notifier.core.sweep import SweepOutcome
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulated.exchange import Reply
@@ -257,7 +257,7 @@ def test_a_death_between_commit_and_judgement_loses_nothing(
     much: bool,
 ) -> None:
     """What was committed waits, also for the sender; the next poll judges it together with what it finds itself."""
-    monkeypatch.setattr(reading, "SLICE_ROWS", 10)
+    monkeypatch.setattr(reading, "COMMIT_ROWS", 10)
     names = ids(simulator)
     with polling(tmp_path, simulator, clock, EVERYTHING, page_size=10) as (poller, _):
         poller.poll(DATED)
@@ -287,14 +287,14 @@ def dying_at(name: str) -> tuple[Rule, ...]:
             raise RuntimeError("the power is gone")
         return True, ""
 
-    return (rule(Requirement("if", "", check), name="all", channels=("chat", "desk")),)
+    return (rule(condition("", check), name="all", channels=("chat", "desk")),)
 
 
 def test_what_was_left_goes_out_though_the_source_is_down(
     tmp_path: Path, simulator: Simulator, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A few changes that were committed do not wait for a source that does not come back."""
-    monkeypatch.setattr(reading, "SLICE_ROWS", 10)
+    monkeypatch.setattr(reading, "COMMIT_ROWS", 10)
     names = ids(simulator)
     with polling(tmp_path, simulator, clock, EVERYTHING, page_size=10) as (poller, _):
         poller.poll(DATED)

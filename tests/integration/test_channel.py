@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from notifier.channels.channel import ChannelError, Parcel, open_channel
 from notifier.core.delivery import Outcome, Reason, Result
 from notifier.core.escape import Target, defuse
 from notifier.core.message import Message
-from tests.fake_receiver import HANG, RESET, Receiver, Reply, free_port, receiving
+from tests.fake_receiver import DRIP, HANG, RESET, Receiver, Reply, free_port, receiving
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -83,8 +84,9 @@ ANSWERS = [
     (Reply(413), Result.DEAD, Reason.TOO_LARGE, 413),
     (Reply(429), Result.RETRY, Reason.RATE_LIMITED, 429),
     (Reply(500), Result.RETRY, Reason.UNAVAILABLE, 500),
-    (RESET, Result.RETRY, Reason.UNCERTAIN, None),
-    (HANG, Result.RETRY, Reason.UNCERTAIN, None),
+    (DRIP, Result.DEAD, Reason.REJECTED, 400),
+    (RESET, Result.UNCERTAIN, Reason.UNCERTAIN, None),
+    (HANG, Result.UNCERTAIN, Reason.UNCERTAIN, None),
 ]
 
 
@@ -107,6 +109,20 @@ def test_nobody_listens() -> None:
     """A service that is not there is unreachable, and its address is not in the detail."""
     outcome = send(f"json://user:secret@127.0.0.1:{free_port()}/secret")
     assert (outcome.result, outcome.reason, outcome.detail) == (Result.RETRY, Reason.UNREACHABLE, "Connection refused")
+
+
+@pytest.mark.parametrize(("slam", "reason"), [(True, Reason.UNREACHABLE), (False, Reason.TIMEOUT)])
+def test_no_handshake(slam: bool, reason: Reason) -> None:
+    """Where the connection breaks or stalls before the message could go out, it is certain that it did not arrive."""
+
+    def close_the_next(server: socket.socket) -> None:
+        server.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if slam:
+            Thread(target=close_the_next, args=[server], daemon=True).start()
+        outcome = send(f"jsons://127.0.0.1:{server.getsockname()[1]}/?cto=0.5&rto=0.5")
+    assert (outcome.result, outcome.reason) == (Result.RETRY, reason)
 
 
 def test_no_pause_between_messages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,7 +338,7 @@ def test_a_useless_address(url: str, said: str) -> None:
 def test_only_webhooks_are_signed() -> None:
     """A signing secret on another channel is a mistake."""
     with pytest.raises(ChannelError, match="not for slack://"):
-        open_channel("team", SLACK, "whsec_" + "A" * 43)
+        open_channel("team", SLACK, ["whsec_" + "A" * 43])
 
 
 def test_harmless_options_are_kept() -> None:
@@ -334,7 +350,7 @@ def test_the_address_that_slack_hands_out() -> None:
     """The https address of a chat service is that service's, and a webhook only when it is to be signed."""
     url = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
     channel = open_channel("team", url)
-    signed = open_channel("team", url, "whsec_" + "A" * 43)
+    signed = open_channel("team", url, ["whsec_" + "A" * 43])
     signed.close()
     assert (channel.target, signed.target) == (Target.CHAT, Target.TEXT)
     assert channel.shown == "https://hooks.slack.com/***"

@@ -86,12 +86,17 @@ def settle(store: Store, state: State, reason: Reason, detail: str = "") -> None
         outbox.record(tx, claimed, Outcome(result, reason, detail=detail), Settlement(state, reason), NOW)
 
 
-def commands(group: click.Command = cli) -> list[str]:
+def commands(group: click.Command = cli, before: str = "") -> dict[str, click.Command]:
+    """Returns every command by its words, those of groups by all of theirs."""
     assert isinstance(group, click.Group)
-    return sorted(group.commands)
+    found: dict[str, click.Command] = {}
+    for name, command in sorted(group.commands.items()):
+        words = f"{before} {name}".strip()
+        found |= commands(command, words) if isinstance(command, click.Group) else {words: command}
+    return found
 
 
-@pytest.mark.parametrize("command", ["", *commands()])
+@pytest.mark.parametrize("command", ["", "webhook", *commands()])
 def test_help(command: str) -> None:
     """Every command explains itself within 80 columns."""
     result = notifier(*command.split(), "--help")
@@ -104,8 +109,10 @@ def test_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comma
     """Every command that needs a configuration says where it looked for one, and ends with 2."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NOTIFIER_CONFIG", raising=False)
-    parameters = [one for one in cli.commands[command].params if isinstance(one, click.Argument)]
-    result = notifier(command, *("x" for one in parameters if one.required))
+    parameters = commands()[command].params
+    given = ["x" for one in parameters if isinstance(one, click.Argument) and one.required]
+    options = [f"{one.opts[0]}=x" for one in parameters if isinstance(one, click.Option) and one.required]
+    result = notifier(*command.split(), *given, *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("config.toml:1: ")
     assert list(tmp_path.iterdir()) == []
@@ -199,7 +206,7 @@ def test_explain(store: Store) -> None:
     result = notifier("explain", event.id[:6])
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Event {event.id}\n")
-    assert "chat, by all: dead\n" in result.stdout
+    assert "chat, by all: dead; to send it again: notifier retry " in result.stdout
     assert result.stdout.rstrip().endswith("dead, gone: HTTP 410 Gone")
     story = document("explain", event.id)
     assert story["record"]["event"]["id"] == event.id
@@ -284,8 +291,12 @@ def test_check_counts(place: Path) -> None:
     with (place / "config.toml").open("a", encoding="utf-8") as config:
         config.write('\n[operator]\nchannels = "chat"\n')
     counted = notifier("check")
+    with (place / "config.toml").open("a", encoding="utf-8") as config:
+        config.write('heartbeat_url = "https://hc.example.com/e5a5c7a0"\n')
+    beating = notifier("check")
     assert plain.stdout == "config.toml: 1 sweeps, 1 rules, 1 channels: all fine.\n"
     assert counted.stdout == "config.toml: 1 sweeps, 1 rules, 1 channels (1 for the operator): all fine.\n"
+    assert beating.stdout.endswith("1 channels (1 for the operator), a heartbeat every 1s: all fine.\n")
 
 
 @pytest.mark.usefixtures("place")

@@ -1,18 +1,21 @@
 """Both lines together in one process: one round of them, and the life of the daemon."""
 
+import _thread
 import signal
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 
 import pytest
 
 from notifier.clock import utc_now
 from notifier.core.delivery import State
 from notifier.core.event import Event
-from notifier.core.rule import Requirement, Rule
-from notifier.core.sweep import Progress
+from notifier.core.rule import Rule, condition
+from notifier.core.sweep import Progress, SweepOutcome
 from notifier.daemon import Daemon
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
@@ -204,6 +207,24 @@ def test_a_run_gives_the_signals_back(tmp_path: Path, engage: Simulator, store: 
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
+def test_a_signal_that_interrupts_nothing_is_heard(tmp_path: Path, engage: Simulator, store: Store) -> None:
+    """A signal that comes just before the daemon begins to wait ends it all the same."""
+    daemon = daemon_of(tmp_path, engage, store, {"team": "console://"})
+    heard: list[bool] = []
+
+    def interrupt() -> None:
+        engage.wait_for_requests(1, WAIT)
+        _thread.interrupt_main(signal.SIGTERM)
+        heard.append(daemon.stopping.wait(WAIT))
+        daemon.stopping.set()
+
+    interrupter = Thread(target=interrupt)
+    interrupter.start()
+    assert daemon.run() == 0
+    interrupter.join()
+    assert heard == [True]
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_run_ends_with_a_lane(
     tmp_path: Path, engage: Simulator, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -246,7 +267,7 @@ def test_a_poll_that_crashes_is_told_and_comes_again(tmp_path: Path, engage: Sim
         raise RuntimeError("a mistake")
 
     look_and_cancel(tmp_path, engage, store, {"team": "console://"})
-    wrong = rule(Requirement("if", "a mistake", mistake), name="wrong", channels=("team",))
+    wrong = rule(condition("a mistake", mistake), name="wrong", channels=("team",))
     with captured_logs() as logs:
         daemon = daemon_of(tmp_path, engage, store, {"team": "console://"}, [wrong])
         daemon.start()
@@ -258,20 +279,57 @@ def test_a_poll_that_crashes_is_told_and_comes_again(tmp_path: Path, engage: Sim
 
 
 def test_a_store_that_fails_is_told_and_asked_again(tmp_path: Path, engage: Simulator, store: Store) -> None:
-    """A poll that can't be stored is told; the next one tries again."""
+    """A poll that can't be stored is told once, however often it is tried again, and once when it can be."""
     with captured_logs() as logs:
         daemon = daemon_of(tmp_path, engage, store, {"team": "console://"})
         daemon.start()
         assert logs.wait_for("polled", WAIT)
-        damage = sqlite3.connect(tmp_path / "notifier.db")
-        damage.execute("ALTER TABLE look RENAME TO lost")
-        damage.commit()
-        damage.close()
-        assert logs.wait_for("store_failed", WAIT, count=2)
+        with closing(sqlite3.connect(tmp_path / "notifier.db")) as damage:
+            damage.execute("ALTER TABLE look RENAME TO lost")
+            assert logs.wait_for("store_failed", WAIT)
+            damage.execute("ALTER TABLE lost RENAME TO look")
+        assert logs.wait_for("store_recovered", WAIT)
         daemon.stop()
-    failed = logs.of("store_failed")[0]
+    (failed,) = logs.of("store_failed")
     assert (failed["source"], failed["sweep"]) == ("acme", "dated")
+    assert len(logs.of("store_recovered")) == 1
     assert "can't be used" in failed["error"]
+
+
+def other_writer(folder: Path) -> sqlite3.Connection:
+    """Returns a connection for any thread to the store of a folder."""
+    return sqlite3.connect(folder / "notifier.db", isolation_level=None, check_same_thread=False)
+
+
+def test_a_sweep_with_a_long_beat_is_read_again_soon(
+    tmp_path: Path, engage: Simulator, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the store could not keep is not left until the next beat, an hour later; meanwhile the source has rest."""
+    monkeypatch.setattr("notifier.daemon.STORE_PAUSE", timedelta(seconds=0.1))
+    seldom = source(engage.base_url, f'token = "{engage.token}"').replace('every = "1s"', 'every = "1h"')
+    with captured_logs() as logs, closing(other_writer(tmp_path)) as other:
+        with store.writing() as tx:
+            tx.connection().exec_driver_sql("PRAGMA busy_timeout = 10")
+        daemon = Daemon(settings(tmp_path, seldom, {}), (), store)
+        locking = Lock()
+
+        def lock_once(_: object) -> None:
+            if locking.acquire(blocking=False):
+                other.execute("BEGIN IMMEDIATE")
+
+        engage.script = lock_once
+        daemon.start()
+        assert logs.wait_for("store_failed", WAIT)
+        engage.forget_requests()
+        assert not engage.wait_for_requests(1, 1.0)
+        engage.script = None
+        other.execute("ROLLBACK")
+        assert logs.wait_for("store_recovered", WAIT)
+        daemon.stop()
+    with store.reading() as tx:
+        (sweep,) = snapshot.sweeps(tx)
+    assert sweep.last
+    assert sweep.last.outcome is SweepOutcome.OK
 
 
 def test_a_sweep_under_way_is_not_started_again(tmp_path: Path, engage: Simulator, store: Store) -> None:

@@ -35,7 +35,7 @@ from notifier.config.settings import Settings, load_settings
 from notifier.config.table import Table
 from notifier.core.appointment import WATCHED_FIELDS
 from notifier.core.change import Kind
-from notifier.core.delivery import JITTER, RETRY_DELAYS, Reason, Result
+from notifier.core.delivery import Reason, Result
 from notifier.core.document import document
 from notifier.core.duration import parse_duration
 from notifier.core.escape import Target
@@ -55,13 +55,14 @@ from notifier.core.message import (
     Renderer,
 )
 from notifier.core.notice import _WORDS
+from notifier.core.policy import JITTER, RETRY_DELAYS
 from notifier.core.rule import Rule, walk
 from notifier.loading import load_everything
 from notifier.queries import read_queries
 from notifier.query_view import show_queries
 from notifier.store.database import open_store
 from notifier.views import show_verdicts
-from tests.builders import DAY, HOUR, MINUTE, NOW, START, appointment, created, discovered, event, undated
+from tests.builders import DAY, HOUR, MINUTE, NOW, START, appointment, created, discovered, event, seen, undated
 from tests.markdown import (
     BLOCKS,
     DOCS,
@@ -92,6 +93,7 @@ SECRET = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ENVIRON = {
     "CRM_SECRET": SECRET,
     "ENGAGE_TOKEN": "t",
+    "HEARTBEAT": "e5a5c7a0",
     "SLACK_TOKENS": "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
     "SMTP_USER": "notifier%40example.com",
     "SMTP_PASSWORD": "secret",
@@ -212,7 +214,7 @@ def test_what_rules_come_to(block: Block, tmp_path: Path) -> None:
         shown = show_verdicts(verdicts)
     else:
         matched = next(rule for rule, verdict in zip(rules, verdicts, strict=True) if verdict.matched)
-        message = Renderer(ZoneInfo("Europe/Brussels"), Target.TEXT).render(happened, matched, NOW)
+        message = Renderer(ZoneInfo("Europe/Brussels"), Target.TEXT).render(seen(happened), matched, NOW)
         shown = frame(message.title, message.body)
     # How long lines are broken is of no account.
     assert " ".join(block.text.split()) == " ".join(shown.split())
@@ -240,7 +242,7 @@ def test_json_is_json(block: Block) -> None:
         [json.loads(line) for line in block.text.splitlines()] if block.detail == "lines" else [json.loads(block.text)]
     )
     if block.mark == "document":
-        assert shown == [document(EVENTS[block.detail], shown[0]["data"]["rule"])]
+        assert shown == [document(seen(EVENTS[block.detail]), shown[0]["data"]["rule"])]
 
 
 @pytest.mark.parametrize("block", marked("receiver"), ids=str)
@@ -256,8 +258,8 @@ def test_the_receiver_receives(
     with ThreadingHTTPServer(("127.0.0.1", 0), names["Receiver"]) as server:
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         for delivery, secret in (("one", SECRET), ("one", SECRET), ("two", SECRET), ("three", SECRET[::-1])):
-            channel = open_channel("crm", f"http://127.0.0.1:{server.server_address[1]}/", secret)
-            told = document(EVENTS["cancelled"], "late")
+            channel = open_channel("crm", f"http://127.0.0.1:{server.server_address[1]}/", [secret])
+            told = document(seen(EVENTS["cancelled"]), "late")
             results.append(channel.send(Parcel(delivery, Message("", "-", Target.TEXT), told, utc_now())).result)
             channel.close()
         server.shutdown()

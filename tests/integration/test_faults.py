@@ -7,13 +7,14 @@ import pytest
 
 import notifier.engage.client
 from notifier.audit import Audit
+from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.sweep import SweepOutcome
 from notifier.engage.simulated.broken_rows import NEW_WORD
 from notifier.engage.simulated.faults import FINAL, LIES, FaultKind, Faults
 from notifier.engage.simulated.order import Order
 from notifier.engage.simulated.slip import Slip
 from notifier.operator import Operator
-from notifier.store import hold
+from notifier.store import hold, notices
 from tests.configured import settings, source
 from tests.polling import DATED, events_in
 from tests.simulated import HandClock
@@ -93,7 +94,7 @@ def test_the_operator_hears_of_it_twice(tmp_path: Path, clock: HandClock, kind: 
     with on_trial(tmp_path, clock, timeout=timeout) as trial:
         table = source(trial.simulator.base_url, 'token = "unused"').replace('every = "1s"', 'every = "5m"')
         configured = settings(tmp_path, table + UNDATED_TABLE, {"ops": "console://"}, OPERATOR)
-        operator = Operator(configured, trial.store, clock)
+        operator = Operator(configured, trial.store, clock, clock.ticks)
         place = Place.TOKEN if kind is FaultKind.TOKEN_DOWN else Place.FIRST_PAGE
         trial.simulator.script = Strike(kind, place)
         trial.simulator.expire_tokens()
@@ -110,7 +111,17 @@ def edges(trial: Trial, operator: Operator) -> int:
         trial.clock.advance(minutes=2)
         trial.poll()
         told += operator.look()
+        take_notices(trial)
     return told
+
+
+def take_notices(trial: Trial) -> None:
+    """Lets what the operator is owed arrive."""
+    now = trial.clock.now
+    with trial.store.writing() as tx:
+        while (claimed := notices.claim(tx, "ops", now)) is not None:
+            ok = Outcome(Result.DELIVERED, Reason.OK)
+            notices.record(tx, claimed, ok, Settlement(State.DELIVERED, Reason.OK), now)
 
 
 PAGES = [place for place in Place if place is not Place.TOKEN]

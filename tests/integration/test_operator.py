@@ -4,27 +4,20 @@ Every round is a process of its own, so that each of these tests is one of resta
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from notifier.core.event import Event
-from notifier.core.rule import Requirement, Rule
-from notifier.daemon import Daemon
-from notifier.engage.simulated.document import Booking
+from notifier.core.rule import condition
 from notifier.engage.simulated.exchange import refuse
-from notifier.engage.simulated.grants import READ
-from notifier.engage.simulator import Simulator
 from notifier.operator import Operator
 from notifier.store import hold, notices
-from notifier.store.database import Store, open_store
 from tests.builders import rule
 from tests.captured_logs import captured_logs
-from tests.configured import settings, source
-from tests.fake_receiver import HANG, Receiver, Reply, receiving
+from tests.fake_receiver import HANG, Reply
+from tests.operator_world import World, documents, open_world
 from tests.simulated import WAIT, HandClock
 
 MORE_SWEEPS = "".join(
@@ -33,60 +26,10 @@ MORE_SWEEPS = "".join(
 )
 
 
-class World:
-    """An enterprise, a channel for users and one for the operator; every round is a new process on one store."""
-
-    def __init__(self, folder: Path, clock: HandClock, engage: Simulator, users: Receiver, ops: Receiver) -> None:
-        self.folder = folder
-        self.clock = clock
-        self.engage = engage
-        self.users = users
-        self.ops = ops
-        self.operator = '[operator]\nchannels = "ops"\nafter = "5m"\n'
-        self.sweeps = ""
-        self.rules: Sequence[Rule] = [rule(name="all", channels=("users",))]
-
-    def daemon(self, store: Store) -> Daemon:
-        table = source(self.engage.base_url, f'token = "{self.engage.token}"') + self.sweeps
-        channels = {"users": self.users.url, "ops": self.ops.url}
-        configured = settings(self.folder, table, channels, self.operator)
-        return Daemon(configured, self.rules, store, clock=self.clock)
-
-    def round(self, minutes: float = 1) -> int:
-        """Lets some minutes go by, then polls and sends once."""
-        self.clock.advance(minutes=minutes)
-        with self.store() as store:
-            return self.daemon(store).run_once()
-
-    def store(self) -> Store:
-        return open_store(self.folder / "notifier.db", synchronous="normal")
-
-    def refuse(self, refuses: bool = True) -> None:
-        """Takes the scope away, or gives it back: nothing else fails so quickly."""
-        self.engage.scopes = frozenset() if refuses else frozenset({READ})
-
-    @property
-    def heard(self) -> list[tuple[str, str]]:
-        """What the operator got: type and subject of the documents."""
-        return [(one["type"].removeprefix("notifier.trouble."), one["subject"]) for one in documents(self.ops)]
-
-
-def documents(receiver: Receiver) -> list[Any]:
-    return [json.loads(request.body) for request in receiver.requests]
-
-
 @pytest.fixture
 def world(tmp_path: Path, clock: HandClock) -> Iterator[World]:
-    """A world with some appointments, which have been seen."""
-    with ExitStack() as stack:
-        engage = stack.enter_context(Simulator(clock=clock))
-        for _ in range(60):
-            engage.enterprise.create(clock.now, Booking(start=clock.now))
-        users, ops = (stack.enter_context(receiving()) for _ in range(2))
-        world = World(tmp_path, clock, engage, users, ops)
-        assert world.round() == 0
+    with open_world(tmp_path, clock) as world:
         yield world
-        assert [one for one in documents(users) if one["type"].startswith("notifier.trouble")] == []
 
 
 def test_a_source_that_goes_down_is_told_once_and_once_when_it_is_back(world: World) -> None:
@@ -204,13 +147,13 @@ def test_a_doubt_is_told_at_once(world: World) -> None:
 
 def test_dead_letters_are_told_in_the_round_in_which_they_die(world: World) -> None:
     """A channel that wants no messages any more is one message, however many are given up, and over after an hour."""
-    world.users.reply_with(Reply(410))
+    world.users.reply_with(Reply(400))
     for row in world.engage.enterprise.rows()[:3]:
         world.engage.enterprise.cancel(row.id, world.clock.now)
         assert world.round() == 1
     assert world.heard == [("began", "channel users")]
     (told,) = documents(world.ops)
-    assert "the last one: gone" in told["data"]["body"]
+    assert "the last one: rejected" in told["data"]["body"]
     for _ in range(4):
         world.round(25)
     assert world.heard == [("began", "channel users"), ("ended", "channel users")]
@@ -238,15 +181,12 @@ def make_trouble(world: World) -> None:
     world.operator = world.operator.replace('"5m"', '"1s"')
     world.refuse()
     with world.store() as store:
-        table = source(world.engage.base_url, f'token = "{world.engage.token}"')
-        channels = {"users": world.users.url, "ops": world.ops.url}
-        configured = settings(world.folder, table, channels, world.operator)
-        daemon = Daemon(configured, world.rules, store, clock=world.clock)
+        configured, daemon = world.settings(), world.daemon(store)
         for _ in range(2):
             world.clock.advance(minutes=1)
             for beat in daemon._beats:
                 beat.poller.poll(beat.sweep)
-            Operator(configured, store, world.clock).look()
+            Operator(configured, store, world.clock, world.clock.ticks).look()
         daemon._close()
     assert world.ops.requests == []
 
@@ -326,7 +266,7 @@ def test_a_poll_that_crashes_is_told(world: World) -> None:
     def mistake(_: Event) -> tuple[bool, str]:
         raise RuntimeError("Mrs. Smith")
 
-    world.rules = [rule(Requirement("if", "a mistake", mistake), name="wrong", channels=("users",))]
+    world.rules = [rule(condition("a mistake", mistake), name="wrong", channels=("users",))]
     with world.store() as store:
         daemon = world.daemon(store)
         (first, *_) = world.engage.enterprise.rows()

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.channels.channel import open_channel
-from notifier.core.delivery import RETRY_DELAYS, Reason, State
+from notifier.core.delivery import Reason, State
+from notifier.core.policy import RETRY_DELAYS
 from notifier.core.rule import Rule
 from notifier.sender import Sender
 from notifier.store import history, snapshot
@@ -18,7 +19,7 @@ from notifier.store.database import Store, open_store
 from notifier.store.history import AttemptRecord, DeliveryRecord
 from tests.builders import rule
 from tests.captured_logs import captured_logs
-from tests.fake_receiver import RESET, Receiver, Reply, free_port, receiving
+from tests.fake_receiver import RESET, Receiver, Reply, receiving
 from tests.simulated import HandClock
 from tests.store_values import cancelled, owed, plan
 
@@ -124,31 +125,38 @@ def test_a_refusal_is_final(store: Store, clock: HandClock) -> None:
     """What the other side refuses for good is a dead letter at once, which is an error in the log."""
     owe(store, 1)
     with (
-        receiving(Reply(410)) as receiver,
+        receiving(Reply(404)) as receiver,
         sending(store, clock, receiver.url) as sender,
         captured_logs() as logs,
     ):
         sender.send_one()
         assert sender.next_due() is None
     ((delivery, (attempt,)),) = on_record(store)
-    assert (delivery.state, delivery.reason, attempt.detail) == (State.DEAD, Reason.GONE, "HTTP 410 Gone")
+    assert (delivery.state, delivery.reason, attempt.detail) == (State.DEAD, Reason.NOT_FOUND, "HTTP 404 Not Found")
     (told,) = logs.of("delivery_dead")
-    assert (told["level"], told["reason"], told["detail"]) == ("error", "gone", "HTTP 410 Gone")
+    assert (told["level"], told["reason"], told["detail"]) == ("error", "not_found", "HTTP 404 Not Found")
 
 
 def test_the_schedule_ends(store: Store, clock: HandClock) -> None:
-    """A channel that stays down is tried as often as the schedule says; then the delivery is given up."""
-    owe(store, 1)
+    """A message that a working channel does not take is tried as often as the schedule says; then it is given up."""
+    (doomed,) = owe(store, 1)
     tries = 0
-    with sending(store, clock, f"http://127.0.0.1:{free_port()}") as sender:
+    with receiving() as receiver, sending(store, clock, receiver.url) as sender:
         while (due := sender.next_due()) is not None and tries < 20:
             clock.now = max(clock.now, due)
-            assert sender.send_one() is not None
+            receiver.reply_with(Reply(503))
+            sent = sender.send_one()
+            assert sent is not None
+            assert sent.delivery_id == doomed
             tries += 1
+            # Others are taken in between.
+            receiver.reply_with(Reply())
+            owe(store, 1, appointment=f"b{tries}")
+            assert sender.send_one() is not None
     assert tries == len(RETRY_DELAYS) + 1
-    ((delivery, attempts),) = on_record(store)
+    (delivery, attempts), *_ = on_record(store)
     assert (delivery.state, delivery.reason) == (State.DEAD, Reason.EXHAUSTED)
-    assert {attempt.reason for attempt in attempts} == {Reason.UNREACHABLE}
+    assert {attempt.reason for attempt in attempts} == {Reason.UNAVAILABLE}
     whole = attempts[-1].started_at - attempts[0].started_at
     assert 0.8 * sum(RETRY_DELAYS, timedelta()) <= whole <= 1.2 * sum(RETRY_DELAYS, timedelta())
 
@@ -182,6 +190,7 @@ def test_a_rule_that_was_removed_still_owes(store: Store, clock: HandClock) -> N
 
 def test_an_appointments_messages_keep_their_order(store: Store, clock: HandClock) -> None:
     """While an older message waits for its next try, the newer ones of its appointment wait and others pass."""
+    clock.now = cancelled().detected_at
     first, second = owe(store, 1, 2)
     (other,) = owe(store, 1, appointment="a2")
     with receiving(Reply(503), Reply()) as receiver, sending(store, clock, receiver.url) as sender:

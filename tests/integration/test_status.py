@@ -1,5 +1,6 @@
 """How the daemon is doing, told from the store."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +12,7 @@ import pytest
 from notifier.config.settings import Settings
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.load import Fit
-from notifier.core.notice import notice_of
+from notifier.core.notice import headline, notice_of
 from notifier.core.sweep import SweepOutcome, SweepRun, Window
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.status import read_status
@@ -49,8 +50,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Settings:
-    """One source with one sweep that runs every second, and the channel `team`."""
-    return settings(tmp_path, source("https://api.example.com", 'token = "t"'), {"team": "console://"})
+    """One source with one sweep that runs every second, and the channel `team`, which is the operator's too."""
+    return settings(
+        tmp_path,
+        source("https://api.example.com", 'token = "t"'),
+        {"team": "console://"},
+        '[operator]\nchannels = "team"\n',
+    )
 
 
 def record(store: Store, *runs: SweepRun) -> None:
@@ -138,7 +144,7 @@ def test_dead_letters_wait_for_a_person(configured: Settings, store: Store) -> N
     assert status.healthy is True
     assert len(status.troubles) == 1
     assert status.troubles[0].startswith("team has 1 dead letter")
-    assert status.troubles[0].endswith("notifier deliveries --state dead")
+    assert status.troubles[0].endswith("notifier deliveries --dead")
 
 
 @pytest.mark.parametrize("sweep", ["dated", "former"])
@@ -278,3 +284,44 @@ def test_an_operator_who_can_not_be_told(configured: Settings, store: Store) -> 
     status = read_status(configured, store, NOW)
     assert status.healthy is False
     assert status.troubles == ("A notice to the operator was given up; see: notifier test-send team",)
+
+
+def test_a_former_channel_of_the_operator(tmp_path: Path, store: Store) -> None:
+    """What a channel did not take that is not the operator's any more is of no account."""
+    other = settings(
+        tmp_path,
+        source("https://api.example.com", 'token = "t"'),
+        {"team": "console://", "ops": "console://"},
+        '[operator]\nchannels = "ops"\n',
+    )
+    store.lock()
+    record(store, RUN)
+    notice(store, Settlement(State.DEAD, Reason.GONE))
+    status = read_status(other, store, NOW)
+    assert (status.healthy, status.troubles, status.notices) == (True, (), {})
+
+
+@pytest.mark.parametrize(("name", "healthy"), [("lane team", False), ("operator team", False), ("lane crm", True)])
+def test_what_the_operator_can_not_be_told(configured: Settings, store: Store, name: str, healthy: bool) -> None:
+    """What is wrong with the only way to the operator makes the daemon ill; what he was told by it does not."""
+    store.lock()
+    record(store, RUN)
+    kind = TroubleKind.UNAVAILABLE if name.startswith("operator") else TroubleKind.OFF
+    trouble = replace(TROUBLE, name=name, kind=kind, text="the last try: gone")
+    with store.writing() as tx:
+        notices.keep(tx, trouble)
+    status = read_status(configured, store, NOW)
+    assert status.healthy is healthy
+    said = f"{headline(trouble)}, and the operator can't be told: the last try: gone"
+    assert status.troubles == (() if healthy else (said,))
+
+
+def test_a_store_that_can_not_be_written(configured: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it can be seen, it is told and makes the daemon ill, since nothing is put on record any more."""
+    store.lock()
+    record(store, RUN)
+    usage = shutil.disk_usage(store.path.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=0))
+    status = read_status(configured, store, NOW)
+    assert status.healthy is False
+    assert status.troubles == ("The store can't be written: no space is left on its disk.",)

@@ -97,9 +97,21 @@ def test_a_status_is_shown() -> None:
     assert row(text, "BUDGET", "acme/near") == near
     assert row(text, "BUDGET", "acme/far") == ["acme/far", "-", "-", "1", "-", "-", "-", "-"]
     assert "\napi.example.com: 12 of 1500 requests a minute, 0.8 %\n" in text
-    assert row(text, "CHANNEL", "desk")[1:] == [
-        {State.PENDING: "2", State.DEAD: "1"}.get(state, "0") for state in State
-    ]
+    assert row(text, "CHANNEL", "desk")[1:] == ["0", "2", "0", "0", "0", "1"]
+    assert "SUPERSEDED" not in text
+
+
+def test_what_was_not_to_be_sent_is_counted_apart() -> None:
+    """A table of its own has it, of the channels to which there was any; both fit, however many there are."""
+    many = replace(
+        status([sweep()]),
+        deliveries={"d" * 40: dict.fromkeys(State, 123_456), "chat": {State.UNCERTAIN: 2}, "desk": {State.DROPPED: 3}},
+    )
+    text = show_status(many, ZONE)
+    assert fits(text)
+    assert row(text, "UNCERTAIN", "chat")[1:] == ["0", "0", "0", "0", "2", "0"]
+    assert row(text, "DROPPED", "desk") == ["desk", "0", "3", "0"]
+    assert [line for line in text.split("DROPPED")[1].splitlines() if line.startswith("chat")] == []
 
 
 @pytest.mark.parametrize(

@@ -142,12 +142,13 @@ def test_sweeps_and_sources_are_held_apart(store: Store) -> None:
 
 
 def test_what_a_dead_process_left_is_counted(store: Store) -> None:
-    """All events since the first that nobody judged, whether or not they are owed to anybody; none before it."""
+    """Every appointment since the first that nobody judged, once, be it owed to anybody or not; none before it."""
     make(store, cancelled("a", 1))
     with store.writing() as tx:
         hold.settle(tx, *NEAR, NOW)
         assert list(hold.left(tx, *NEAR)) == []
     make(store, cancelled("a", 2))
+    make(store, cancelled("a", 3))
     make(store, cancelled("b", 1), channels=())
     make(store, cancelled("c", 1, source="other"))
     with store.reading() as tx:

@@ -1,6 +1,6 @@
 """Troubles and notices in a store on disk: what is owed goes out in order, once, and survives a dead process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from notifier.core.checkup import BadTemplate, DeadLetters, NoticeCount
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
-from notifier.core.diagnosis import DeadLetters
 from notifier.core.notice import Notice, notice_of
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.errors import StoreError
 from notifier.store import notices, outbox, snapshot
-from notifier.store.database import Store, open_store
-from notifier.store.notices import TRIES, ClaimedNotice, NoticeCount
+from notifier.store.database import Store, Transaction, open_store
+from notifier.store.notices import TRIES, ClaimedNotice
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
 
 DOWN = OpenTrouble(name="source acme", kind=TroubleKind.UNAVAILABLE, text="HTTP 503", began_at=NOW)
@@ -80,9 +80,9 @@ def test_a_notice_is_claimed_once(store: Store) -> None:
     assert claimed is not None
     assert (claimed.notice, claimed.attempt) == (notice, 1)
     assert (claim(store), due(store)) == (None, None)
-    assert counted(store) == {"ops": NoticeCount(1, broken=False)}
+    assert counted(store) == {"ops": NoticeCount(1, waiting_since=NOW)}
     end(store, claimed, DELIVERED)
-    assert (claim(store), counted(store)) == (None, {"ops": NoticeCount(0, broken=False)})
+    assert (claim(store), counted(store)) == (None, {"ops": NoticeCount()})
 
 
 def test_what_was_owed_before_is_not_owed_again(store: Store) -> None:
@@ -130,7 +130,7 @@ def test_what_a_dead_process_was_sending_is_due_again(store: Store) -> None:
         assert (claimed.notice, claimed.attempt) == (notice, attempt)
         with store.writing() as tx:
             assert notices.recover(tx, ["ops"], NOW) == 1
-    assert (claim(store), counted(store)) == (None, {"ops": NoticeCount(0, broken=True)})
+    assert (claim(store), counted(store)) == (None, {"ops": NoticeCount(broken=True, error="exhausted")})
 
 
 def test_what_is_owed_to_a_former_channel_is_discarded(store: Store) -> None:
@@ -140,7 +140,7 @@ def test_what_is_owed_to_a_former_channel_is_discarded(store: Store) -> None:
     with store.writing() as tx:
         assert notices.recover(tx, ["desk"], NOW) == 0
     assert (claim(store), due(store, "desk")) == (None, NOW)
-    assert counted(store) == {"ops": NoticeCount(0, broken=False), "desk": NoticeCount(1, broken=False)}
+    assert counted(store) == {"ops": NoticeCount(), "desk": NoticeCount(1, waiting_since=NOW)}
 
 
 def test_a_channel_is_broken_until_it_takes_a_notice(store: Store) -> None:
@@ -154,16 +154,51 @@ def test_a_channel_is_broken_until_it_takes_a_notice(store: Store) -> None:
     assert not counted(store)["ops"].broken
 
 
+def test_a_notice_that_is_tried_in_vain_tells_since_when(store: Store) -> None:
+    """It counts from when the oldest of them was made; one whose process died was not tried in vain."""
+    owe(store)
+    again = Settlement(State.PENDING, Reason.UNAVAILABLE, NOW + MINUTE)
+    end(store, claim(store), again)
+    assert counted(store) == {"ops": NoticeCount(1, failing_since=NOW, waiting_since=NOW, error="unavailable")}
+    assert claim(store, NOW + MINUTE) is not None
+    with store.writing() as tx:
+        notices.recover(tx, ["ops"], NOW)
+    assert counted(store) == {"ops": NoticeCount(1, waiting_since=NOW)}
+
+
+def die(tx: Transaction, channel: str, reasons: Sequence[Reason]) -> None:
+    """Lets the deliveries to a channel be given up for these reasons, a minute apart."""
+    for minutes, reason in enumerate(reasons):
+        now = NOW + minutes * MINUTE
+        (claimed,) = outbox.claim(tx, channel, now, limit=1)
+        outcome = Outcome(Result.DEAD, reason, detail=f"{reason} {minutes}")
+        outbox.record(tx, claimed, outcome, Settlement(State.DEAD, reason), now)
+
+
 def test_dead_letters_of_late(store: Store) -> None:
     """Of each channel, those that were given up since then are counted, with the reason of the newest."""
     events = [cancelled(revision=number) for number in (1, 2, 3)]
     deliveries = [owed(one, channel) for one in events for channel in ("crm", "chat")]
     with store.writing() as tx:
         snapshot.apply(tx, plan(events, deliveries), NOW)
-        for minutes, reason in enumerate((Reason.TEMPLATE, Reason.GONE, Reason.REFUSED)):
-            (claimed,) = outbox.claim(tx, "crm", NOW + minutes * MINUTE, limit=1)
-            settlement = Settlement(State.DEAD, reason)
-            outbox.record(tx, claimed, Outcome(Result.DEAD, reason), settlement, NOW + minutes * MINUTE)
+        die(tx, "crm", (Reason.NOT_FOUND, Reason.GONE, Reason.REFUSED))
         assert notices.dead_letters(tx, "crm", NOW + MINUTE) == DeadLetters("crm", 2, NOW + 2 * MINUTE, "refused")
         assert notices.dead_letters(tx, "crm", NOW + 3 * MINUTE) is None
         assert notices.dead_letters(tx, "chat", NOW) is None
+        assert (notices.owed(tx, "crm"), notices.owed(tx, "chat")) == (0, 3)
+
+
+def test_templates_that_failed_of_late(store: Store) -> None:
+    """They are counted for each rule, with what the newest said, and tell nothing of their channel."""
+    events = [cancelled(revision=number) for number in (1, 2, 3)]
+    deliveries = [owed(one, "crm", rule) for one, rule in zip(events, ("bad", "worse", "bad"), strict=True)]
+    with store.writing() as tx:
+        snapshot.apply(tx, plan(events, deliveries), NOW)
+        die(tx, "crm", [Reason.TEMPLATE] * 3)
+        assert notices.bad_templates(tx, ["crm", "chat"], NOW) == [
+            BadTemplate("bad", 2, NOW + 2 * MINUTE, "template 2"),
+            BadTemplate("worse", 1, NOW + MINUTE, "template 1"),
+        ]
+        assert [one.rule for one in notices.bad_templates(tx, ["crm"], NOW + 2 * MINUTE)] == ["bad"]
+        assert notices.bad_templates(tx, ["chat"], NOW) == []
+        assert notices.dead_letters(tx, "crm", NOW) is None

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.event import Event
 from notifier.errors import StoreError
-from notifier.store import history, outbox, snapshot
+from notifier.store import history, outbox, rows, snapshot
 from notifier.store.database import Store, open_store
 from notifier.store.history import AttemptRecord
 from notifier.store.outbox import Claimed
@@ -225,6 +226,16 @@ def test_a_message_that_always_kills_the_process_is_given_up(store: Store) -> No
     assert (dead.reason, dead.attempts, dead.settled_at) == (Reason.EXHAUSTED, outbox.TRIES, NOW)
 
 
+def test_a_channel_may_want_more_tries(store: Store) -> None:
+    """How often a message may kill the process is what its channel wants; others are given up as usual."""
+    owe(store, cancelled("a"))
+    for _ in range(outbox.TRIES + 1):
+        claim(store)
+        with store.writing() as tx:
+            assert outbox.recover(tx, NOW, {"chat": outbox.TRIES + 1, "desk": 1}) == 1
+    assert numbers(store) == {"dead": 1}
+
+
 # Figures
 
 
@@ -276,14 +287,14 @@ def test_a_round_is_done_when_nothing_can_be_sent_now(store: Store) -> None:
     assert unfinished() == 0
 
 
-def test_a_claim_stays_away_from_settled_deliveries(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("statement", "values"), [(outbox._DUE, ("chat", rows.stored(NOW), 10)), (outbox._NEXT_DUE, ("chat",))]
+)
+def test_a_claim_stays_away_from_settled_deliveries(store: Store, statement: str, values: tuple[Any, ...]) -> None:
     """Its plan uses the partial indexes, whose size is that of the backlog and not of the history."""
     with store.reading() as tx:
-        statement = outbox._due("chat", NOW, 10).compile(tx.connection())
-        explained = tx.connection().exec_driver_sql(
-            f"EXPLAIN QUERY PLAN {statement}", tuple(statement.params[name] for name in statement.positiontup or ())
-        )
+        explained = tx.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
         steps = " | ".join(row[-1] for row in explained)
-    assert "USING INDEX ix_delivery_due (channel=? AND state=? AND due_at<?)" in steps
+    assert "INDEX ix_delivery_due (channel=? AND state=?" in steps
     assert "ix_delivery_order (channel=? AND order_key=? AND seq<?)" in steps
     assert "TEMP B-TREE" not in steps

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, select
 
+from notifier.config.config_table import StoreTable
 from notifier.errors import StoreError
 from notifier.store import database, outbox, snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store, Synchronous, open_store
 from notifier.store.tables import SettingRow
 from tests.child_process import said, start
 from tests.store_values import NOW, appointment, cancelled, known, owed, plan
@@ -162,6 +163,45 @@ def test_a_delivery_is_in_a_state_that_there_is(store: Store, change: str) -> No
 
     with pytest.raises(IntegrityError, match="CHECK"), store.writing() as tx:
         tx.connection().exec_driver_sql(f"UPDATE delivery SET {change}")  # noqa: S608
+
+
+@pytest.mark.parametrize(("asked", "level"), [("full", 2), ("normal", 1)])
+def test_a_commit_waits_for_the_disk(path: Path, asked: Synchronous, level: int) -> None:
+    """The connection that moves the snapshot has the safety that was asked for, in every transaction."""
+    with open_store(path, synchronous=asked) as store:
+        for number in range(2):
+            with store.writing() as tx:
+                snapshot.apply(tx, plan(rows=[known(appointment(f"a{number}"))]), NOW)
+                pragmas = [
+                    tx.connection().exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                    for name in ("synchronous", "journal_mode")
+                ]
+            assert pragmas == [level, "wal"]
+
+
+def test_a_commit_waits_for_the_disk_unless_configured_otherwise(path: Path) -> None:
+    """Who says nothing about it gets the store that survives a power cut."""
+    assert StoreTable().synchronous == "full"
+    with open_store(path) as store, store.writing() as tx:
+        assert tx.connection().exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+
+
+def test_writing_is_tried_by_writing(store: Store, path: Path) -> None:
+    """The trial changes the file, and nothing in it; it fails where a commit would."""
+    with store.reading() as tx:
+        before = names(tx)
+    log = Path(f"{path}-wal")
+    size = log.stat().st_size
+    store.try_writing()
+    assert log.stat().st_size > size
+    with store.reading() as tx:
+        assert names(tx) == before
+    with store.writing() as tx:
+        tx.connection().exec_driver_sql("PRAGMA busy_timeout = 10")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another process"):
+            store.try_writing()
 
 
 def test_a_full_disk_is_named(store: Store) -> None:

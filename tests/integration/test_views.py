@@ -12,6 +12,7 @@ from notifier.core.change import FieldChange, Kind
 from notifier.core.delivery import Reason, Result, State
 from notifier.core.escape import Target
 from notifier.core.event import Event
+from notifier.core.grant import USUAL, Grant, grant_of
 from notifier.core.message import Renderer
 from notifier.core.plan import Plan, Recorded
 from notifier.core.rule import Verdict
@@ -33,8 +34,10 @@ def recorded(seen: Event, *verdicts: Verdict) -> EventRecord:
     return EventRecord(1, seen, verdicts or (Verdict("late", matched=True),))
 
 
-def delivery(seen: Event, state: State = State.PENDING, rule_name: str = "late") -> DeliveryRecord:
-    settled = NOW if state in {State.DELIVERED, State.DEAD} else None
+def delivery(
+    seen: Event, state: State = State.PENDING, rule_name: str = "late", *, in_doubt: bool = False
+) -> DeliveryRecord:
+    settled = None if state in {State.HELD, State.PENDING, State.SENDING} else NOW
     return DeliveryRecord(
         seq=1,
         delivery=owed(seen, "desk", rule_name, due_at=NOW + HOUR),
@@ -43,6 +46,8 @@ def delivery(seen: Event, state: State = State.PENDING, rule_name: str = "late")
         created_at=NOW,
         settled_at=settled,
         attempts=0,
+        tries=0,
+        in_doubt=in_doubt,
     )
 
 
@@ -124,6 +129,25 @@ def test_a_story_says_why() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "in_doubt", "said"),
+    [
+        (State.DEAD, False, "dead; to send it again: notifier retry {id}"),
+        (State.DEAD, True, "dead, though it may have arrived; to send it again: notifier retry {id}"),
+        (State.UNCERTAIN, True, "uncertain, it went out and no answer came; to send it again: notifier retry {id}"),
+        (State.DROPPED, False, "dropped 2026-11-24 08:00:00, after it had been given up"),
+        (State.DELIVERED, True, "delivered"),
+    ],
+)
+def test_a_story_says_what_became_of_it(state: State, in_doubt: bool, said: str) -> None:
+    """What waits for a decision is shown as what it is, with the command that sends it again."""
+    seen = event()
+    one = delivery(seen, state, in_doubt=in_doubt)
+    text = views.show_story(Story(recorded(seen), ((one, ()),)), ZONE)
+    shown = " ".join(text.rpartition("desk, by late: ")[2].split())
+    assert shown == said.format(id=one.delivery.id[: views.SHORT_ID])
+
+
 def test_a_story_of_nobody() -> None:
     """An event that was told to nobody says so, and an unknown state before is not the same as none."""
     seen = discovered(appointment(status="NO_SHOW"))
@@ -172,7 +196,7 @@ def test_long_lines_are_wrapped() -> None:
     assert fits(views.show_deliveries([story.deliveries[0][0]], ZONE))
 
 
-def preview_of(*titles: str) -> Preview:
+def preview_of(*titles: str, grant: Grant = USUAL) -> Preview:
     """Returns the preview of one event that rules with these titles tell of, and one in silence."""
     seen = event()
     rules = [rule(name=f"rule-{number}", title=title) for number, title in enumerate(titles)]
@@ -184,7 +208,7 @@ def preview_of(*titles: str) -> Preview:
         deliveries=tuple(owed(seen, "desk", one.name) for one in rules),
         baseline=("9",),
     )
-    return make_preview([plan, plan], rules, {"desk": Renderer(ZONE, Target.TEXT)}, NOW)
+    return make_preview([plan, plan], rules, {"desk": Renderer(ZONE, Target.TEXT)}, {"desk": grant}, NOW)
 
 
 def test_a_preview_is_shown() -> None:
@@ -198,6 +222,15 @@ def test_a_preview_is_shown() -> None:
     )
     assert "\nTo desk, by rule-0\n  | Off: 1701\n  | Status: confirmed → cancelled\n" in text
     assert "\nTo desk, by rule-1: the template fails: line 1: `changes[9]` is undefined" in text
+
+
+def test_a_preview_shows_what_the_channel_would_see() -> None:
+    """What is hidden from it is not in its messages."""
+    preview = preview_of("Off: {{ who }}", grant=grant_of(["customer", "internal_notes"]))
+    ((draft,),) = (one.drafts for one in preview.foreseen)
+    assert draft.message is not None
+    assert draft.message.title == "Off: customer 201"
+    assert "When" not in draft.message.body
 
 
 def test_a_preview_of_long_words_fits() -> None:

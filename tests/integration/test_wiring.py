@@ -1,5 +1,6 @@
 """Settings become clients and channels, and the limits of an address are shared by all who talk to it."""
 
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
@@ -8,9 +9,10 @@ import pytest
 from notifier.channels.channel import ChannelError
 from notifier.clock import utc_now
 from notifier.config.settings import Settings
+from notifier.core.policy import Policy
 from notifier.engage.budget import Budget
 from notifier.engage.token import ClientCredentials, FixedToken
-from notifier.wiring import open_channels, open_clients
+from notifier.wiring import open_channels, open_clients, policies_of
 from tests.configured import settings, source
 
 TOKEN = 'token = "t"'
@@ -89,3 +91,49 @@ def test_an_address_that_is_none(tmp_path: Path) -> None:
     configured = settings(tmp_path, source("https://api.example.com", TOKEN), {"team": "slack://"})
     with pytest.raises(ChannelError, match="slack://"):
         open_channels(configured)
+
+
+def terms(uncertain: str) -> str:
+    return f"""
+retry = ["1s", "1h"]
+give_up_after = "2h"
+retry_on = [404, 550]
+uncertain = "{uncertain}"
+rate = "2/s"
+timeout = "9s"
+recheck_after = "5m"
+"""
+
+
+def policies(configured: Settings) -> dict[str, Policy]:
+    """Returns the policy of each channel."""
+    opened = open_channels(configured)
+    for channel in opened.values():
+        channel.close()
+    return policies_of(configured, opened)
+
+
+def test_usual_terms(tmp_path: Path) -> None:
+    """What is not said of a channel is as is usual for its service: only a webhook gets again what it may have got."""
+    slack = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
+    channels = {"crm": "https://crm.example.com", "chat": slack, "desk": "mailto://u:p@example.com"}
+    found = policies(settings(tmp_path, source("https://api.example.com", TOKEN), channels))
+    assert {name: policy.resend for name, policy in found.items()} == {"crm": True, "chat": False, "desk": False}
+    assert found["crm"] == Policy()
+    assert found["chat"] == Policy(resend=False, interval=timedelta(seconds=1))
+
+
+@pytest.mark.parametrize(("uncertain", "resend"), [("resend", True), ("leave", False)])
+@pytest.mark.parametrize("url", ["https://crm.example.com", "mailto://u:p@example.com"])
+def test_terms_of_its_own(tmp_path: Path, url: str, uncertain: str, resend: bool) -> None:
+    """Whatever is said of a channel is so, whichever service it leads to."""
+    sources = f"{source('https://api.example.com', TOKEN)}[channels.crm]\nurl = '{url}'{terms(uncertain)}"
+    assert policies(settings(tmp_path, sources, {}))["crm"] == Policy(
+        delays=(timedelta(seconds=1), timedelta(hours=1)),
+        give_up_after=timedelta(hours=2),
+        retry_on=frozenset({404, 550}),
+        resend=resend,
+        interval=timedelta(seconds=0.5),
+        timeout=timedelta(seconds=9),
+        recheck_after=timedelta(minutes=5),
+    )

@@ -1,7 +1,11 @@
-"""The laws of the outbox, whatever happens in whatever order: nothing lost, nothing twice, nothing out of turn."""
+"""The laws of the outbox, whatever happens in whatever order: nothing lost, nothing twice, nothing out of turn.
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+And nothing that is not true any more: appointments go on while their messages wait, and what was overtaken is merged,
+or not sent.
+"""
+
+import os
+from datetime import timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -17,25 +21,34 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
 )
+from msgspec import structs
 
-from notifier.core.delivery import Delivery, Outcome, Reason, Result, State, after_attempt
-from notifier.store import history, hold, outbox, snapshot
+from notifier.core.delivery import Reason, Result, State
+from notifier.core.policy import Trial, after_attempt
+from notifier.core.rule import judge
+from notifier.store import history, hold, letters, outbox, snapshot
+from notifier.store.backlog import Superseded
 from notifier.store.database import open_store
+from notifier.store.history import Successor
+from notifier.store.letters import DECIDABLE, Selection
 from notifier.store.outbox import Claimed
-from tests.store_values import NOW, cancelled, owed, plan
-
-CHANNELS = ("chat", "desk")
-APPOINTMENTS = ("a", "b", "c")
-DELAYS = (timedelta(minutes=1), timedelta(minutes=3))
-TRIES = len(DELAYS) + 1
-
-OUTCOMES = {
-    Result.DELIVERED: Outcome(Result.DELIVERED, Reason.OK),
-    Result.RETRY: Outcome(Result.RETRY, Reason.UNAVAILABLE),
-    Result.DEAD: Outcome(Result.DEAD, Reason.GONE),
-}
+from tests.outbox_model import (
+    APPOINTMENTS,
+    CHANNELS,
+    OUTCOMES,
+    POLICIES,
+    RULES,
+    STATUSES,
+    TERMS,
+    TRIES,
+    OutboxModel,
+    Owed,
+    step,
+)
+from tests.store_values import MINUTE, NOW, known, owed, plan
 
 
 @cache
@@ -47,23 +60,6 @@ def fresh_store() -> bytes:
         return path.read_bytes()
 
 
-@dataclass
-class Owed:
-    """What the model knows of a delivery; its place in the list is its turn."""
-
-    delivery: Delivery
-    due_at: datetime
-    state: State = State.PENDING
-    attempts: int = 0
-    reasons: list[Reason | None] = field(default_factory=list)
-    #: Whether it is held by the brake; else it waits for the end of its run.
-    braked: bool = False
-
-    @property
-    def unsettled(self) -> bool:
-        return self.state in {State.HELD, State.PENDING, State.SENDING}
-
-
 class OutboxMachine(RuleBasedStateMachine):
     """A store beside a list that says what should be in it."""
 
@@ -72,8 +68,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
-        self.now = NOW
-        self.owed: dict[str, Owed] = {}
+        self.model = OutboxModel()
         self.revisions = 0
 
     @initialize()
@@ -90,84 +85,120 @@ class OutboxMachine(RuleBasedStateMachine):
     # What may happen
 
     @rule(
-        appointment=st.sampled_from(APPOINTMENTS),
-        channels=st.lists(st.sampled_from(CHANNELS), unique=True),
+        name=st.sampled_from(APPOINTMENTS),
+        status=st.sampled_from(STATUSES),
         minutes=st.sampled_from([0, 0, 0, 2]),
         again=st.booleans(),
-        born=st.sampled_from([State.PENDING, State.HELD]),
+        born=st.sampled_from([State.PENDING] * 4 + [State.HELD]),
     )
-    def commit(self, appointment: str, channels: list[str], minutes: int, again: bool, born: State) -> None:
-        """A poll commits an event and its deliveries, and perhaps commits them once more."""
+    def commit(self, name: str, status: str, minutes: int, again: bool, born: State) -> None:
+        """A poll commits what became of an appointment, and perhaps commits it once more."""
+        before = self.model.states[name]
+        if status == before.status:
+            return
         self.revisions += 1
-        event = cancelled(appointment, self.revisions)
-        due_at = self.now + timedelta(minutes=minutes)
-        deliveries = [owed(event, channel, due_at=due_at) for channel in channels]
+        after = structs.replace(before, status=status, updated_at=NOW + self.revisions * MINUTE)
+        event = step(before, after, self.revisions)
+        due_at = self.model.now + timedelta(minutes=minutes)
+        deliveries = [
+            owed(event, channel, one.name, due_at)
+            for one in RULES.values()
+            if judge(one, event).matched
+            for channel in one.channels
+        ]
         for _ in range(1 + again):
             with self.store.writing() as tx:
-                snapshot.apply(tx, plan([event], deliveries), self.now, born)
-        self.owed |= {delivery.id: Owed(delivery, due_at, born) for delivery in deliveries}
+                snapshot.apply(tx, plan([event], deliveries, [known(after, self.revisions)]), self.model.now, born)
+        self.model.states[name] = after
+        for delivery in deliveries:
+            self.model.owed[delivery.id] = Owed(len(self.model.owed) + 1, delivery, event, self.model.now, due_at, born)
 
     @rule(trips=st.booleans())
     def end_run(self, trips: bool) -> None:
         """A run of the sweep ends, and the brake judges what was left unjudged."""
-        judged = [each for each in self.owed.values() if each.state is State.HELD and not each.braked]
+        judged = [each for each in self.model.owed.values() if each.state is State.HELD and not each.braked]
         with self.store.writing() as tx:
             if trips:
-                assert hold.trip(tx, "acme", "near", self.now) == len(judged)
+                assert hold.trip(tx, "acme", "near", self.model.now) == len(judged)
             else:
-                assert hold.settle(tx, "acme", "near", self.now) == len(judged)
+                assert hold.settle(tx, "acme", "near", self.model.now) == len(judged)
+        self.model.doubted = self.model.doubted or trips
         for each in judged:
             if trips:
                 each.braked = True
             else:
-                each.state, each.due_at = State.PENDING, self.now
+                each.state, each.due_at = State.PENDING, self.model.now
 
     @rule(released=st.booleans())
     def decide(self, released: bool) -> None:
-        """A person releases or discards what the brake holds."""
-        braked = [each for each in self.owed.values() if each.state is State.HELD and each.braked]
+        """A person releases or discards what the brake holds, and the next reading goes well."""
+        braked = [each for each in self.model.owed.values() if each.state is State.HELD and each.braked]
         with self.store.writing() as tx:
             end = hold.release if released else hold.discard
-            assert end(tx, "acme", "near", self.now) == len(braked)
+            assert end(tx, "acme", "near", self.model.now) == len(braked)
+            hold.end_decision(tx, "acme", "near")
+        self.model.doubted = False
         for each in braked:
             each.state = State.PENDING if released else State.DISCARDED
-            each.due_at = self.now if released else each.due_at
+            each.due_at = self.model.now if released else each.due_at
+            self.model.ears[each.key].broken |= not released
 
-    @rule(minutes=st.integers(1, 5))
+    @rule(minutes=st.integers(1, 8))
     def wait(self, minutes: int) -> None:
         """Time passes."""
-        self.now += timedelta(minutes=minutes)
+        self.model.now += timedelta(minutes=minutes)
 
     @rule(target=in_hand, channel=st.sampled_from(CHANNELS), limit=st.integers(1, 4))
     def claim(self, channel: str, limit: int) -> MultipleResults[Claimed]:
         """The send line claims what the model says is claimable, the longest due first."""
-        expected = sorted(
-            (each for each in self.claimable() if each.delivery.channel == channel and each.due_at <= self.now),
-            key=lambda each: each.due_at,
-        )[:limit]
+        return multiple(*self.claim_due(channel, limit))
+
+    @rule(channel=st.sampled_from(CHANNELS), results=st.lists(st.sampled_from(list(OUTCOMES)), min_size=1, max_size=5))
+    def send(self, channel: str, results: list[Result]) -> None:
+        """The send line sends one after the other."""
+        for result in results:
+            for claimed in self.claim_due(channel, 1):
+                self.end(claimed, result)
+
+    def claim_due(self, channel: str, limit: int) -> list[Claimed]:
+        expected, overtaken = self.model.expect(channel, limit)
+        superseded: list[Superseded] = []
         with self.store.writing() as tx:
-            claimed = outbox.claim(tx, channel, self.now, limit)
+            claimed = outbox.claim(tx, channel, self.model.now, limit, TERMS, superseded.append)
         for each in expected:
             each.state = State.SENDING
             each.attempts += 1
+            each.tries += 1
             each.reasons.append(None)
         assert [one.delivery.id for one in claimed] == [each.delivery.id for each in expected]
-        assert [one.attempt for one in claimed] == [each.attempts for each in expected]
+        assert [(one.attempt, one.tries) for one in claimed] == [(each.attempts, each.tries) for each in expected]
+        assert [one.event for one in claimed] == [each.event for each in expected]
         assert all(one.event.id == one.delivery.event_id for one in claimed)
-        return multiple(*claimed)
+        assert [one.delivery for one in superseded] == [each.delivery.id for each in overtaken]
+        for each in expected:
+            self.model.check_truth(each)
+        return claimed
 
     @rule(claimed=consumes(in_hand), result=st.sampled_from(list(OUTCOMES)))
     def record(self, claimed: Claimed, result: Result) -> None:
         """An attempt of this process ends."""
-        each = self.owed[claimed.delivery.id]
+        self.end(claimed, result)
+
+    def end(self, claimed: Claimed, result: Result) -> None:
+        each = self.model.owed[claimed.delivery.id]
         if each.state is not State.SENDING or each.attempts != claimed.attempt:
             return  # claimed by a process that died since
-        settlement = after_attempt(claimed.attempt, OUTCOMES[result], self.now, 0.5, DELAYS)
+        trial = Trial(tries=claimed.tries, made_at=claimed.made_at)
+        policy = POLICIES[claimed.delivery.channel]
+        settlement = after_attempt(trial, OUTCOMES[result], self.model.now, 0.5, policy)
         with self.store.writing() as tx:
-            outbox.record(tx, claimed, OUTCOMES[result], settlement, self.now)
+            outbox.record(tx, claimed, OUTCOMES[result], settlement, self.model.now)
         each.state = settlement.state
         each.due_at = settlement.due_at or each.due_at
         each.reasons[-1] = OUTCOMES[result].reason
+        if result in {Result.DELIVERED, Result.UNCERTAIN}:
+            self.model.arrive(each, doubtful=result is Result.UNCERTAIN)
+        self.model.ears[each.key].broken |= each.state is State.DEAD and not each.in_doubt
 
     @rule()
     def crash(self) -> None:
@@ -175,23 +206,29 @@ class OutboxMachine(RuleBasedStateMachine):
         path = self.store.path
         self.store.close()
         self.store = open_store(path, synchronous="normal")
-        dead = [each for each in self.owed.values() if each.state is State.SENDING]
+        dead = [each for each in self.model.owed.values() if each.state is State.SENDING]
         with self.store.writing() as tx:
-            assert outbox.recover(tx, self.now, TRIES) == len(dead)
+            assert outbox.recover(tx, self.model.now, dict.fromkeys(CHANNELS, TRIES)) == len(dead)
         for each in dead:
-            given_up = each.attempts >= TRIES
+            given_up = each.tries >= TRIES
             each.state = State.DEAD if given_up else State.PENDING
-            each.due_at = each.due_at if given_up else self.now
+            each.due_at = each.due_at if given_up else self.model.now
             each.reasons[-1] = Reason.INTERRUPTED
+            self.model.arrive(each, doubtful=True)
+
+    @precondition(lambda self: any(each.state in DECIDABLE for each in self.model.owed.values()))
+    @rule(data=st.data())
+    def revive(self, data: st.DataObject) -> None:
+        """A person has a dead letter sent again."""
+        decidable = [each for each in self.model.owed.values() if each.state in DECIDABLE]
+        each = data.draw(st.sampled_from(decidable))
+        with self.store.writing() as tx:
+            letters.retry(tx, letters.find(tx, Selection(ids=(each.delivery.id,))), self.model.now)
+        each.state, each.due_at, each.tries, each.revived = State.PENDING, self.model.now, 0, True
+        # It is told behind others.
+        self.model.ears[each.key].broken = True
 
     # What always holds
-
-    def claimable(self) -> list[Owed]:
-        heads: dict[tuple[str, str], Owed] = {}
-        for each in self.owed.values():
-            if each.unsettled:
-                heads.setdefault((each.delivery.channel, each.delivery.order_key), each)
-        return [each for each in self.owed.values() if each in heads.values() and each.state is State.PENDING]
 
     @invariant()
     def nothing_is_lost_or_made_up(self) -> None:
@@ -201,28 +238,34 @@ class OutboxMachine(RuleBasedStateMachine):
         with self.store.reading() as tx:
             found = history.deliveries(tx, 10_000)[::-1]
             attempts = [[one.reason for one in history.attempts(tx, each.seq)] for each in found]
-        assert [(each.delivery.id, each.state, each.attempts) for each in found] == [
-            (each.delivery.id, each.state, each.attempts) for each in self.owed.values()
+        assert [(each.delivery.id, each.state, each.attempts, each.tries, each.in_doubt) for each in found] == [
+            (each.delivery.id, each.state, each.attempts, each.tries, each.in_doubt)
+            for each in self.model.owed.values()
         ]
-        assert [each.delivery.due_at for each in found] == [each.due_at for each in self.owed.values()]
-        assert attempts == [each.reasons for each in self.owed.values()]
-        assert all(each.attempts <= TRIES for each in found)
+        assert [each.delivery.due_at for each in found] == [each.due_at for each in self.model.owed.values()]
+        assert attempts == [each.reasons for each in self.model.owed.values()]
+        assert [each.superseded_by for each in found] == [
+            None if each.by is None else Successor(each.by.delivery.id, each.by.delivery.event_id)
+            for each in self.model.owed.values()
+        ]
+        assert all(each.told is None or each.told == self.model.owed[each.delivery.id].event for each in found)
+        assert all(each.tries <= TRIES for each in found)
 
     @invariant()
     def the_figures_are_right(self) -> None:
         """Counts, the next due time and what is unfinished follow from the deliveries."""
         if not hasattr(self, "store"):
             return
-        claimable = self.claimable()
-        sending = [each for each in self.owed.values() if each.state is State.SENDING]
+        claimable = self.model.claimable()
+        sending = [each for each in self.model.owed.values() if each.state is State.SENDING]
         with self.store.reading() as tx:
             counts = outbox.counts(tx)
-            unfinished = outbox.unfinished(tx, self.now)
+            unfinished = outbox.unfinished(tx, self.model.now)
             due = {channel: outbox.next_due(tx, channel) for channel in CHANNELS}
-        assert sum(sum(states.values()) for states in counts.values()) == len(self.owed)
-        for each in self.owed.values():
+        assert sum(sum(states.values()) for states in counts.values()) == len(self.model.owed)
+        for each in self.model.owed.values():
             assert counts[each.delivery.channel][each.state] > 0
-        assert unfinished == len(sending) + sum(each.due_at <= self.now for each in claimable)
+        assert unfinished == len(sending) + sum(each.due_at <= self.model.now for each in claimable)
         for channel in CHANNELS:
             times = [each.due_at for each in claimable if each.delivery.channel == channel]
             assert due[channel] == min(times, default=None)
@@ -230,16 +273,21 @@ class OutboxMachine(RuleBasedStateMachine):
     @invariant()
     def one_appointment_is_told_in_turn(self) -> None:
         """Of one appointment and channel, nothing was tried before everything older was settled."""
-        for channel in CHANNELS:
-            for appointment in APPOINTMENTS:
-                turns = [
-                    each
-                    for each in self.owed.values()
-                    if each.delivery.channel == channel and each.delivery.order_key == f"acme/{appointment}"
-                ]
-                for older, later in pairwise(turns):
-                    assert later.attempts == 0 or not older.unsettled
+        for key in self.model.ears:
+            turns = [each for each in self.model.owed.values() if each.key == key and not each.revived]
+            for older, later in pairwise(turns):
+                assert later.attempts == 0 or not older.unsettled
+
+    @invariant()
+    def all_was_told_in_the_end(self) -> None:
+        """Where nothing waits any more and nothing was given up, a channel has heard where the appointment is."""
+        for (channel, key), ear in self.model.ears.items():
+            if ear.broken or any(each.key == (channel, key) and each.unsettled for each in self.model.owed.values()):
+                continue
+            assert ear.state == self.model.states[key.removeprefix("acme/")].status
 
 
 TestOutboxMachine = OutboxMachine.TestCase
-TestOutboxMachine.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestOutboxMachine.settings = settings(
+    max_examples=int(os.environ.get("NOTIFIER_OUTBOX_EXAMPLES", "40")), stateful_step_count=30, deadline=None
+)

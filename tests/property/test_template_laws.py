@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.core.escape import Target
 from notifier.core.message import BODY_LIMIT, Renderer, TemplateFailed, template_problems
-from tests.builders import NOW, appointment, created, discovered, event, rule, undated
+from tests.builders import NOW, appointment, created, discovered, event, rule, seen, undated
 
 PIECES = (
     *(
@@ -153,7 +153,7 @@ def test_a_template_is_refused_or_rendered_or_fails(template: str) -> None:
     for renderer in RENDERERS:
         for about in EVENTS:
             with suppress(TemplateFailed):
-                message = renderer.render(about, rule(title="x", body=template), NOW)
+                message = renderer.render(seen(about), rule(title="x", body=template), NOW)
                 assert message.target is Target.HTML or len(message.body) <= BODY_LIMIT
 
 
@@ -162,9 +162,9 @@ def test_a_template_can_not_change_what_it_is_shown(template: str) -> None:
     """A title does not alter the body that comes after it."""
     if template_problems(template):
         return
-    plain = RENDERERS[0].render(event(), rule(title="x"), NOW)
+    plain = RENDERERS[0].render(seen(event()), rule(title="x"), NOW)
     try:
-        after = RENDERERS[0].render(event(), rule(title=template), NOW)
+        after = RENDERERS[0].render(seen(event()), rule(title=template), NOW)
     except TemplateFailed:
         return
     assert after.body == plain.body

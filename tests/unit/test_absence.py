@@ -21,3 +21,12 @@ def test_an_id_that_is_longer_than_the_budget_goes_alone() -> None:
     long = "x" * (URL_BUDGET + 1)
     assert set(batches(["1", long, "2"])) >= {(long,)}
     assert batches([]) == []
+
+
+def test_groups_leave_room_for_other_filters_and_may_be_small() -> None:
+    """Beside many filters fewer ids fit; and no more are asked for at once than come on a page."""
+    offices = {"office": [str(number) for number in range(60)]}
+    plain, beside = batches(names(1000)), batches(names(1000), filters=offices)
+    assert len(plain) < len(beside)
+    assert [len(one) for one in batches(names(10), 4)] == [4, 4, 2]
+    assert {len(one) for one in batches(names(3), filters={"office": ["x" * URL_BUDGET]})} == {1}

@@ -54,7 +54,7 @@ SMTP = [
 FAILURES = [
     (Reason.UNREACHABLE, Result.RETRY),
     (Reason.TIMEOUT, Result.RETRY),
-    (Reason.UNCERTAIN, Result.RETRY),
+    (Reason.UNCERTAIN, Result.UNCERTAIN),
     (Reason.UNAVAILABLE, Result.RETRY),
     (Reason.REJECTED, Result.DEAD),
 ]
@@ -96,7 +96,7 @@ def test_smtp_status(status: int, result: Result, reason: Reason) -> None:
 
 @pytest.mark.parametrize(("failure", "result"), FAILURES)
 def test_failure_without_status(failure: Reason, result: Result) -> None:
-    """A failure below HTTP keeps its reason and is tried again."""
+    """A failure below HTTP keeps its reason; what may have arrived is told apart from what did not."""
     said = outcome(Answer(failure=failure, words="Connection refused"))
     assert said == Outcome(result, failure, None, None, "Connection refused")
 
@@ -134,6 +134,18 @@ def test_one_receiver_of_several_that_may_take_it_later() -> None:
 def test_refused_by_all() -> None:
     """When nobody may take it later, the last refusal is the reason."""
     assert outcome(Answer(404), Answer(200), Answer(410)).reason is Reason.GONE
+
+
+def test_one_receiver_of_several_that_may_have_it() -> None:
+    """With several receivers, one that may have got the message is what it came to, whatever followed."""
+    said = outcome(Answer(failure=Reason.UNCERTAIN), Answer(503, retry_after="9"), Answer(404))
+    assert (said.result, said.reason, said.retry_after) == (Result.UNCERTAIN, Reason.UNCERTAIN, timedelta(seconds=9))
+
+
+def test_a_refusal_may_ask_for_time() -> None:
+    """Its Retry-After is kept, since the channel's policy may retry what others give up."""
+    said = outcome(Answer(403, retry_after="9"))
+    assert (said.result, said.retry_after) == (Result.DEAD, timedelta(seconds=9))
 
 
 def test_detail_is_short() -> None:

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from notifier.core.diagnosis import (
-    DeadLetters,
     Pulse,
     examine_beats,
-    examine_channel,
     examine_former,
     examine_source,
     examine_sweep,
@@ -190,21 +188,6 @@ def test_a_budget_that_is_overspent_is_told_when_it_lasts() -> None:
     assert beats([hungry], budget=20) == {"beat acme/near": (None, None), "budget host": (TroubleKind.SLOW, AFTER)}
 
 
-# ---- channels
-
-
-def test_dead_letters_are_a_trouble_for_an_hour() -> None:
-    """Messages that were given up lately are told at once, with the reason; after a quiet hour it is over."""
-    dead = DeadLetters("crm", 3, NOW - MINUTE, "refused")
-    finding = examine_channel("crm", dead, NOW)
-    assert summed(finding) == ("channel crm", TroubleKind.DEAD_LETTERS)
-    assert finding.trouble is not None
-    assert finding.trouble.text == "3 messages were given up; the reason of the last one: refused"
-    assert (finding.trouble.since, finding.trouble.patience) == (NOW - MINUTE, timedelta(0))
-    assert summed(examine_channel("crm", dead, NOW + HOUR)) == ("channel crm", None)
-    assert summed(examine_channel("crm", None, NOW)) == ("channel crm", None)
-
-
 def test_what_may_be_in_trouble() -> None:
     """Every name that a finding may have is among those of what is configured."""
     pulses = [pulse("near", DOUBTFUL), pulse("far", held=True)]
@@ -212,6 +195,5 @@ def test_what_may_be_in_trouble() -> None:
         examine_source("acme", pulses, AFTER),
         *(examine_sweep(one, AFTER, source_answers=True) for one in pulses),
         *examine_beats(pulses, load_of(*pulses), NOW, NOW, AFTER),
-        examine_channel("crm", None, NOW),
     ]
-    assert {one.name for one in found if one} == names_of(pulses, load_of(*pulses), ["crm"])
+    assert {one.name for one in found if one} == names_of(pulses, load_of(*pulses))

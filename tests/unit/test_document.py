@@ -9,7 +9,7 @@ import pytest
 from notifier.core.appointment import TEXT_FIELDS, Appointment
 from notifier.core.change import Kind
 from notifier.core.document import document
-from tests.builders import DAY, START, appointment, created, discovered, event, step, undated
+from tests.builders import DAY, START, appointment, created, discovered, event, seen, step, undated
 
 
 def test_the_whole_document() -> None:
@@ -23,7 +23,7 @@ def test_the_whole_document() -> None:
         hybrid=False,
         trailing_buffer_time=0,
     )
-    written = document(cancelled, "late")
+    written = document(seen(cancelled), "late")
     assert written == {
         "specversion": "1.0",
         "id": cancelled.id,
@@ -89,12 +89,12 @@ def test_the_type_is_the_most_telling_kind(kind: Kind) -> None:
     }
     # An appointment that is discovered is told as the change of status that it is.
     if kind is not Kind.DISCOVERED:
-        assert document(told[kind], "any")["type"] == f"notifier.appointment.{kind.value}"
+        assert document(seen(told[kind]), "any")["type"] == f"notifier.appointment.{kind.value}"
 
 
 def data(about: Any) -> Any:
     """Returns the data of the event's document."""
-    return document(about, "any")["data"]
+    return document(seen(about), "any")["data"]
 
 
 def test_times_in_changes_are_written_as_everywhere() -> None:
@@ -114,7 +114,7 @@ def test_a_discovered_appointment_has_no_status_before() -> None:
 @pytest.mark.parametrize("field", TEXT_FIELDS)
 def test_personal_text_is_not_in_it(field: str) -> None:
     """That it changed is told by its name, without values; its fingerprint stays here."""
-    written = document(event(fingerprints=((field, "c0ffee"),)), "any")
+    written = document(seen(event(fingerprints=((field, "c0ffee"),))), "any")
     head, *rest = field.split("_")
     assert data(event(fingerprints=((field, "c0ffee"),)))["changes"] == [
         {"field": head + "".join(part.capitalize() for part in rest)}
@@ -130,4 +130,4 @@ def test_a_field_that_is_added_is_in_it() -> None:
 def test_it_is_json() -> None:
     """Whatever the event, the webhook can write it."""
     for about in (event(), created(undated()), step(appointment(), undated()), discovered(appointment())):
-        assert orjson.loads(orjson.dumps(document(about, "any"))) == document(about, "any")
+        assert orjson.loads(orjson.dumps(document(seen(about), "any"))) == document(seen(about), "any")

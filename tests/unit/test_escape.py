@@ -41,6 +41,7 @@ def test_nobody_is_mentioned(value: str, shown: str) -> None:
         ("www.evil.example", f"www.{BREAK}evil.{BREAK}example"),
         ("[here](https://e)", f"⟦here⟧(https:{BREAK}//e)"),
         ("10:00. Then", "10:00. Then"),
+        ("www.e.example", f"www.{BREAK}e.{BREAK}example"),
         ("1.5 or 10.11.2026", "1.5 or 10.11.2026"),
     ],
 )
@@ -66,6 +67,9 @@ def test_nothing_becomes_a_link(value: str, shown: str) -> None:
         ("+ item", f"{BREAK}+ item"),
         ("1. item", f"{BREAK}1. item"),
         ("1) item", f"{BREAK}1) item"),
+        (r"\@all", f"\\{BREAK}@{BREAK}all"),
+        ("\\\\", f"\\{BREAK}\\{BREAK}"),
+        (r"C:\temp", r"C:\temp"),
     ],
 )
 def test_nothing_is_formatted(value: str, shown: str) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from notifier.channels.channel import open_channel
+from notifier.config.channel_section import ChannelTable
 from notifier.config.config_table import (
-    ChannelTable,
     ConfigTable,
     LimitsTable,
     OAuthTable,
@@ -30,6 +30,7 @@ FILES = [
     "engage.token",
 ]
 ENVIRON = {
+    "HEARTBEAT": "e5a5c7a0",
     "SLACK_TOKENS": "T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
     "TEAMS_ADDRESS": "https://prod-15.westeurope.logic.azure.com:443/workflows/0123456789abcdef0123456789abcdef"
     "/triggers/manual/paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=abcdef",
@@ -109,8 +110,8 @@ def test_everything_can_be_switched_on(tmp_path: Path) -> None:
     assert list(settings.sources) == ["acme", "other", "gateway"]
     assert list(settings.channels) == ["team", "slack", "teams", "desk", "crm"]
     for name, channel in settings.channels.items():
-        secret = channel.signing_secret
-        open_channel(name, channel.url.get_secret_value(), secret.get_secret_value() if secret else None).close()
+        secrets = [secret.get_secret_value() for secret in channel.signing_secrets]
+        open_channel(name, channel.url.get_secret_value(), secrets).close()
 
 
 def test_defaults_are_shown(tmp_path: Path) -> None:

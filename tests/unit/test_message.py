@@ -30,6 +30,7 @@ from tests.builders import (
     discovered,
     event,
     rule,
+    seen,
     step,
     undated,
 )
@@ -42,7 +43,7 @@ def message(
     about: Event, zone: ZoneInfo = BRUSSELS, target: Target = Target.TEXT, now: datetime = NOW, **changes: Any
 ) -> Message:
     """Returns the message that a rule makes of an event."""
-    return Renderer(zone, target).render(about, rule(**changes), now)
+    return Renderer(zone, target).render(seen(about), rule(**changes), now)
 
 
 def read(about: Event, zone: ZoneInfo = BRUSSELS, now: datetime = NOW) -> str:
@@ -548,8 +549,8 @@ def test_an_empty_message_is_none() -> None:
 
 def test_a_rule_is_told_as_it_is() -> None:
     """Name and description of the rule are at hand."""
-    seen = rule(name="late", description="Cancelled late", body="{{ rule.name }}: {{ rule.description }}")
-    assert Renderer(BRUSSELS, Target.TEXT).render(event(), seen, NOW).body == "late: Cancelled late"
+    late = rule(name="late", description="Cancelled late", body="{{ rule.name }}: {{ rule.description }}")
+    assert Renderer(BRUSSELS, Target.TEXT).render(seen(event()), late, NOW).body == "late: Cancelled late"
 
 
 def test_the_extremes_of_the_calendar_have_local_times() -> None:

@@ -329,3 +329,50 @@ def test_a_record_that_is_nested_too_deep_is_read_like_any_other(depth: int) -> 
 def test_the_clock_of_the_tests() -> None:
     """Builders speak of one moment, as records and as values."""
     assert read().updated_at == NOW - timedelta(minutes=1)
+
+
+WRITTEN: dict[str, Any] = {
+    "answers": [{"id": "1", "value": "Blue"}],
+    "internalNotes": "Call first",
+    "location": {"formattedAddress": "Example Street 1"},
+    "messageForCustomer": "Bring a pen",
+    "metadata": {"crm": 77},
+    "appointmentParticipants": [
+        participant("CUSTOMER", "201", videoUrl="https://video.example.com/b"),
+        participant("EMPLOYEE", "301", videoUrl="https://video.example.com/a", videoTestUrl="https://test.example.com"),
+    ],
+}
+#: A field that nobody knows, so that the record is read by the slower way.
+UNFAMILIAR = {"field": {"of": "tomorrow"}}
+
+
+@pytest.mark.parametrize("more", [{}, UNFAMILIAR])
+def test_the_texts_that_are_wanted_come_as_they_are(more: dict[str, Any]) -> None:
+    """In the shape of the record, the links of all who take part as one list; the appointment is the same."""
+    content = orjson.dumps(record(**WRITTEN, **more))
+    read = read_appointment(content, KEY, frozenset(TEXT_FIELDS))
+    assert dict(read.texts) == {
+        "answers": WRITTEN["answers"],
+        "internal_notes": "Call first",
+        "location": WRITTEN["location"],
+        "message_for_customer": "Bring a pen",
+        "metadata": WRITTEN["metadata"],
+        "video_links": ["https://test.example.com", "https://video.example.com/a", "https://video.example.com/b"],
+    }
+    assert read.appointment == read_appointment(content, KEY).appointment
+    assert {name for name, _ in read.texts} == {name for name, _ in read.appointment.fingerprints}
+
+
+@pytest.mark.parametrize("more", [{}, UNFAMILIAR])
+@pytest.mark.parametrize("name", TEXT_FIELDS)
+def test_no_other_text_comes(name: str, more: dict[str, Any]) -> None:
+    """What nobody may see is hashed and gone."""
+    content = orjson.dumps(record(**WRITTEN, **more))
+    assert [one for one, _ in read_appointment(content, KEY, {name}).texts] == [name]
+    assert read_appointment(content, KEY).texts == ()
+
+
+@pytest.mark.parametrize("more", [{}, UNFAMILIAR])
+def test_an_empty_text_does_not_come(more: dict[str, Any]) -> None:
+    """As there is no fingerprint of it."""
+    assert read_appointment(orjson.dumps(record(**more)), KEY, set(TEXT_FIELDS)).texts == ()

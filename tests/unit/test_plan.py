@@ -10,8 +10,9 @@ from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
 from notifier.core.delivery import delivery_id
 from notifier.core.event import event_id
+from notifier.core.grant import USUAL, grant_of
 from notifier.core.plan import Known, Observation, Plan, make_plan
-from notifier.core.rule import to_status
+from notifier.core.rule import from_status, to_status
 from tests.builders import (
     DAY,
     HOUR,
@@ -211,3 +212,51 @@ def test_a_hole_is_no_news() -> None:
     (row,) = plan.rows
     assert (row.appointment.office, row.digest) == ("12", b"holed")
     assert row.appointment.fingerprints == (("answers", "aa"), ("location", "cc"))
+
+
+NOTED = appointment(status="CANCELLED", fingerprints=(("answers", "aa"), ("internal_notes", "bb")))
+SEEN = Observation(NOTED, b"noted", NOW, texts=(("answers", ["Blue"]), ("internal_notes", "Call first")))
+GRANTS = {"crm": grant_of(["internal_notes", "answers"]), "desk": grant_of(["answers"]), "team": USUAL}
+
+
+def owed_texts(plan: Plan) -> dict[str, dict[str, object]]:
+    """Returns the texts of a plan by the channels of their deliveries."""
+    channels = {delivery.id: delivery.channel for delivery in plan.deliveries}
+    found: dict[str, dict[str, object]] = {}
+    for text in plan.texts:
+        found.setdefault(channels[text.delivery_id], {})[text.name] = text.value
+    return found
+
+
+def test_a_text_is_owed_to_channels_that_may_see_it() -> None:
+    """Each gets those of its grant, with the fingerprint that they have in the event; no other channel is owed any."""
+    plan = planned(SEEN, held=(known(appointment()),), rules=[rule(channels=("crm", "desk", "team"))], grants=GRANTS)
+    assert owed_texts(plan) == {
+        "crm": {"answers": ["Blue"], "internal_notes": "Call first"},
+        "desk": {"answers": ["Blue"]},
+    }
+    assert {(text.name, text.fingerprint) for text in plan.texts} == {("answers", "aa"), ("internal_notes", "bb")}
+    assert "Call first" not in repr(plan)
+
+
+@pytest.mark.parametrize(
+    ("channels", "held"),
+    [
+        (("team",), (known(appointment()),)),
+        (("unknown",), (known(appointment()),)),
+        # Nothing happened, or nobody is told.
+        (("crm",), (known(NOTED),)),
+        (("crm",), (known(appointment(status="NO_SHOW")),)),
+    ],
+)
+def test_no_text_is_owed_to_anybody_else(channels: tuple[str, ...], held: tuple[Known, ...]) -> None:
+    """Neither to a channel that may not see it, nor where there is nothing to tell."""
+    only = rule(from_status(["ACCEPTED"]), channels=channels)
+    assert planned(SEEN, held=held, rules=[only], grants=GRANTS).texts == ()
+    assert planned(SEEN, held=held, rules=[only]).texts == ()
+
+
+def test_a_baseline_keeps_no_text() -> None:
+    """What is stored in silence is told to nobody."""
+    plan = planned(SEEN, looks=[], grants=GRANTS, rules=[rule(channels=("crm",))])
+    assert (len(plan.rows), plan.texts) == (1, ())

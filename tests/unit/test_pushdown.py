@@ -84,7 +84,7 @@ def test_without_rules_nothing_is_left_out() -> None:
         (MOVED, field_among("employee", ["301"])),
         (MOVED, field_among("updated_by_type", ["CUSTOMER"])),
         (on_kinds([Kind.VANISHED]),),
-        (OFFICE, Requirement("of a later version", "", lambda _: (True, ""))),
+        (OFFICE, Requirement("of a later version", "", lambda _: "", lambda _: True, str)),
     ],
 )
 def test_who_may_want_anything_gets_the_default_sweeps(wish: Iterable[Requirement]) -> None:

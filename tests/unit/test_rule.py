@@ -1,6 +1,7 @@
 """What each key of a rule asks for, and how the verdicts say why."""
 
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ def test_the_first_key_that_fails_is_named() -> None:
             asked.append(name)
             return holds, f"seen by {name}"
 
-        return Requirement(name, f"wanted by {name}", check)
+        return Requirement(name, f"wanted by {name}", check, itemgetter(0), itemgetter(1))
 
     verdict = judge(rule(key("a", holds=True), key("b", holds=False), key("c", holds=False)), event())
     assert verdict == missed("b", "wanted by b", "seen by b")

@@ -1,5 +1,6 @@
 """Files with rules become rules, or a complaint for every mistake in any of them."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +67,58 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+NARROW = CONFIG + 'fields = ["start", "customer", "internal_notes"]\n'
+
+
+@pytest.mark.parametrize(
+    ("template", "needed"),
+    [
+        ("{{ appointment.office }}", "add `office`"),
+        ("{{ before.office }}", "add `office`"),
+        ("{{ appointment['office'] }}", "add `office`"),
+        ("{% if appointment.office %}x{% endif %}", "add `office`"),
+        ("{% for one in appointment.other_employees %}{{ one }}{% endfor %}", "add `other_employees`"),
+        ("{{ where }}", "add one of `office`, `meeting_type`, `meeting_room`"),
+        ("{{ by }}", "add one of `updated_by`, `updated_by_type`, `created_by`, `created_by_type`"),
+    ],
+)
+def test_a_template_may_use_only_what_each_of_its_channels_may_see(tmp_path: Path, template: str, needed: str) -> None:
+    """The complaint names file and line, channel and variable, and says what to do."""
+    rule = f"""{RULE.replace('"team"', '["team", "desk"]')}body = \"\"\"
+{{{{ who }}}}
+{template}
+\"\"\"
+"""
+    (complaint,) = complaints(tmp_path, NARROW, a=rule)
+    variable = re.findall(r"(?:appointment|before)\W+\w+|where|by", template)[0].replace("['", ".")
+    assert complaint == (
+        f"rules/a.toml:7: `body`: the channel `desk` may not see `{variable}`: "
+        f"{needed} to `fields` of [channels.desk], take it out of the template, or give this channel a rule of its own"
+    )
+    load(tmp_path, NARROW, a=rule.replace('["team", "desk"]', '"desk"').replace(template, ""))
+
+
+def test_personal_text_is_for_channels_that_name_it(tmp_path: Path) -> None:
+    """A channel that names no fields may not see it, either; one that does may."""
+    said = 'title = "{{ appointment.internal_notes }}"\n'
+    (complaint,) = complaints(tmp_path, NARROW, a=RULE + said)
+    assert complaint.startswith("rules/a.toml:5: `title`: the channel `team` may not see `appointment.internal_notes`:")
+    load(tmp_path, NARROW, a=RULE.replace("team", "desk") + said)
+
+
+def test_what_a_text_was_before_is_no_variable(tmp_path: Path) -> None:
+    """Nobody knows it, and the complaint says what there is."""
+    (complaint,) = complaints(tmp_path, NARROW, a=RULE + 'title = "{{ before.internal_notes }}"\n')
+    assert complaint.startswith("rules/a.toml:5: `title`: there is no variable `before.internal_notes`")
+
+
+def test_what_a_rule_looks_at_may_be_hidden(tmp_path: Path) -> None:
+    """That an event matched tells no value."""
+    asked = 'where.office = "12"\nwhere.changed = ["office", "answers"]\ntitle = "{{ who }}, {{ when }}"\n'
+    (found,) = load(tmp_path, NARROW, a=RULE.replace("team", "desk") + asked)
+    assert len(found.requirements) == 3
+
+
 def test_every_key(tmp_path: Path) -> None:
     """A rule may have every key, and each becomes a requirement under its own name."""
     (rule,) = load(
@@ -94,9 +147,10 @@ def test_every_key(tmp_path: Path) -> None:
         title = "Hello {{ appointment.id }}"
         body = "{{ when }}"
         stop = true
+        always = true
         """,
     )
-    assert (rule.name, rule.description, rule.stop) == ("Späte Absage 1.0_x-y", "why", True)
+    assert (rule.name, rule.description, rule.stop, rule.always) == ("Späte Absage 1.0_x-y", "why", True, True)
     assert rule.channels == ("team", "desk")
     assert (rule.title, rule.body) == ("Hello {{ appointment.id }}", "{{ when }}")
     assert [(requirement.key, requirement.wanted) for requirement in rule.requirements] == [
@@ -127,7 +181,8 @@ def test_where_knows_every_field() -> None:
 def test_the_least_that_a_rule_says(tmp_path: Path) -> None:
     """Name, `on` and channels are enough; the texts are then the default ones."""
     (rule,) = load(tmp_path, a=RULE)
-    assert (rule.title, rule.body, rule.description, rule.stop) == (None, None, "", False)
+    assert (rule.title, rule.body, rule.description) == (None, None, "")
+    assert (rule.stop, rule.always) == (False, False)
     assert rule.channels == ("team",)
 
 
@@ -248,6 +303,7 @@ MISTAKES = [
     ('max_age = "0s"', "`max_age` must be from 1s to 366d, not `0s`"),
     ("max_age = 2", "`max_age` must be a duration like 90s, 5m, 2h or 7d, not `2`"),
     ('stop = "true"', "`stop` must be true or false, not text"),
+    ("always = 1", "`always` must be true or false, not a number"),
     ("description = 5", "`description` must be text in quotes, not a number"),
     ("title = ''", "`title` must not be empty"),
     ("body = ['x']", "`body` must be text in quotes, not a list"),
@@ -287,7 +343,7 @@ def test_names(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["hours", "hold", "group", "digest", "throttle", "stays", "remind", "escalate", "always", "silence"],
+    ["hours", "hold", "group", "digest", "throttle", "stays", "remind", "escalate", "silence"],
 )
 def test_keys_of_later_versions(tmp_path: Path, key: str) -> None:
     """What this version can't do is a mistake and not ignored."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import SecretStr
 
 from notifier.config.settings import DEFAULT_SWEEPS, FILTERS, OperatorSettings, Settings, load_settings
 from notifier.core.brake import Brake
@@ -104,6 +105,10 @@ def test_every_key(tmp_path: Path) -> None:
         [channels.crm_1-x]
         url = "https://crm.example.com/hook"
         signing_secret = "whsec_${KEY}"
+        retry = ["5s", "1m"]
+        give_up_after = "2h"
+        retry_on = [403, 404]
+        uncertain = "leave"
         """,
         KEY="abc",
     )
@@ -129,8 +134,10 @@ def test_every_key(tmp_path: Path) -> None:
     )
     channel = settings.channels["crm_1-x"]
     assert channel.name == "crm_1-x"
-    assert channel.signing_secret is not None
-    assert channel.signing_secret.get_secret_value() == "whsec_abc"
+    assert [secret.get_secret_value() for secret in channel.signing_secrets] == ["whsec_abc"]
+    assert channel.retry == (timedelta(seconds=5), timedelta(minutes=1))
+    assert (channel.give_up_after, channel.retry_on) == (timedelta(hours=2), {403, 404})
+    assert channel.uncertain == "leave"
     with pytest.raises(FrozenInstanceError):
         settings.zone = ZoneInfo("UTC")  # type: ignore[misc]
 
@@ -365,6 +372,40 @@ CHANNEL_MISTAKES = [
 ]
 
 
+TERMS_MISTAKES = [
+    ("retri = []", "unknown key `retri`; did you mean `retry`?"),
+    ("give_up = '1d'", "unknown key `give_up`; did you mean `give_up_after`?"),
+    ("retry = 5", "`retry` must be text in quotes, or a list of such texts, not a number"),
+    ("retry = [5]", "`retry` must be a duration like 90s, 5m, 2h or 7d, not `5`"),
+    ("retry = ['0s']", "`retry` must be from 1s to 366d, not `0s`"),
+    (f"retry = {['1s'] * 101}", "`retry` must be a list of at most 100"),
+    ("give_up_after = '400d'", "`give_up_after` must be from 1s to 366d, not `400d`"),
+    ("retry_on = '404'", "`retry_on` must be a whole number, or a list of such numbers, not text"),
+    ("retry_on = ['404']", "`retry_on` must be a whole number, not text"),
+    ("retry_on = 200", "`retry_on` must be 300 or more, not `200`"),
+    ("retry_on = [404, 600]", "`retry_on` must be 599 or less, not `600`"),
+    ("uncertain = 'resent'", "`uncertain`: there is no way `resent`; did you mean `resend`?"),
+    ("uncertain = true", "`uncertain` must be text in quotes, not true or false"),
+    ("signing_secret = ['a', 'b', 'c']", "`signing_secret` must be a list of at most 2"),
+]
+
+
+@pytest.mark.parametrize(("text", "complaint"), TERMS_MISTAKES)
+def test_mistakes_in_the_terms_of_a_channel(tmp_path: Path, text: str, complaint: str) -> None:
+    """What is wrong in how a channel is sent to is said with its line, and with what may have been meant."""
+    channel = SOURCE + '[channels.crm]\nurl = "https://crm.example.com"\n'
+    assert complaints(tmp_path, channel + text) == [(8, complaint)]
+
+
+def test_few_terms(tmp_path: Path) -> None:
+    """One wait and one status need no list; no waits at all mean one try; left out, it is what is usual."""
+    text = '[channels.a]\nurl = "x://"\nretry = "1h"\nretry_on = 404\n[channels.b]\nurl = "x://"\nretry = []\n'
+    settings = load(tmp_path, SOURCE + text + '[channels.c]\nurl = "x://"\n').channels
+    assert [settings[name].retry for name in "abc"] == [(timedelta(hours=1),), (), None]
+    assert [settings[name].retry_on for name in "abc"] == [{404}, frozenset(), frozenset()]
+    assert (settings["c"].give_up_after, settings["c"].uncertain) == (None, None)
+
+
 @pytest.mark.parametrize(("text", "complaint"), CHANNEL_MISTAKES)
 def test_mistakes_in_a_channel(tmp_path: Path, text: str, complaint: str) -> None:
     """What is wrong in a channel is said without a word of its address."""
@@ -490,21 +531,43 @@ def test_the_operator(tmp_path: Path) -> None:
     assert two.operator == OperatorSettings(channels=("ops", "desk"), after=timedelta(seconds=90))
 
 
+def test_the_heartbeat(tmp_path: Path) -> None:
+    """It may stand alone, and is a secret."""
+    operator = load(tmp_path, SOURCE + '[operator]\nheartbeat_url = "${PASSWORD}"\n', PASSWORD=HEARTBEAT).operator
+    assert operator == OperatorSettings(heartbeat_url=SecretStr(HEARTBEAT))
+    assert HEARTBEAT not in repr(operator)
+
+
+HEARTBEAT = "https://hc.example.com/e5a5c7a0"
+
+
+def test_a_cycle_is_as_long_as_its_slowest_source_takes(tmp_path: Path) -> None:
+    """Of each source the quickest sweep counts, since one answer is enough."""
+    sweep = '[[sources.{}.sweeps]]\nname = "s{}"\nevery = "{}"\n'
+    other = SOURCE.replace("sources.acme", "sources.other")
+    sweeps = [sweep.format(source, every, every) for source, every in (("acme", "1m"), ("acme", "9m"), ("other", "5m"))]
+    assert load(tmp_path, "".join([SOURCE, *sweeps[:2], other, sweeps[2]])).cycle == timedelta(minutes=5)
+    assert load(tmp_path, SOURCE).cycle == timedelta(minutes=1)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "complaint"),
     [
         ('channels = ["ops",\n"opps"]', 12, "`channels`: there is no channel `opps`; did you mean `ops`?"),
         ('channels = "zzz"', 11, "`channels`: there is no channel `zzz`; known here: ops, desk"),
         ('channels = "${PASSWORD}"', 11, "`channels`: there is no channel `${PASSWORD}`"),
-        ('after = "5m"', 10, "`channels` is missing"),
+        ('after = "5m"', 10, "`channels` is missing; there must be `channels` or `heartbeat_url`, or both"),
         ("channels = []", 11, "`channels` must not be empty"),
         ("channels = 3", 11, "`channels` must be text in quotes, or a list of such texts, not a number"),
         ('channels = "ops"\nafter = "0s"', 12, "`after` must be from 1s to 366d, not `0s`"),
+        ('channels = "ops"\nbeat = "x"', 12, "unknown key `beat`; known here: heartbeat_url, channels, after"),
+        ('heartbeat_url = "${PASSWORD}"', 11, "`heartbeat_url` must be an address like https://api.example.com"),
         (
-            'channels = "ops"\nheartbeat_url = "x"',
-            12,
-            "unknown key `heartbeat_url`; known here: channels, after",
+            'heartbeat_url = "ftp://hc.example.com"',
+            11,
+            "`heartbeat_url` must be an address like https://api.example.com",
         ),
+        ('heartbeat_url = "https://u:p@hc.example.com"', 11, "`heartbeat_url` must not hold a user or a password"),
     ],
 )
 def test_mistakes_about_the_operator(tmp_path: Path, text: str, line: int, complaint: str) -> None:

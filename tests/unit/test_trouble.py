@@ -108,3 +108,31 @@ def test_calm_is_measured_from_the_first_good_look() -> None:
     assert well.well_since == at(1)
     assert follow(well, Finding(NAME, at(6) - SECOND, None), at(6), AFTER) == Step(well)
     assert follow(well, Finding(NAME, at(6), None), at(6), timedelta(minutes=5)) == Step(None, Edge.ENDED)
+
+
+def test_a_clock_that_was_put_back_delays_nothing() -> None:
+    """What is on record as later than now counts from now on: the begin is told in time, and so is the end."""
+    first = follow(None, Finding(NAME, at(600), DOWN), at(600), AFTER).trouble
+    again = follow(first, Finding(NAME, at(1), DOWN), at(1), AFTER).trouble
+    assert again is not None
+    assert again.began_at == at(1)
+    told = follow(again, Finding(NAME, at(6), DOWN), at(6), AFTER)
+    assert told.edge is Edge.BEGAN
+    well = follow(told.trouble, Finding(NAME, at(600), None), at(600), AFTER).trouble
+    back = follow(well, Finding(NAME, at(7), None), at(7), AFTER).trouble
+    assert back is not None
+    assert back.well_since == at(7)
+    assert follow(back, Finding(NAME, at(12), None), at(12), AFTER).edge is Edge.ENDED
+
+
+def test_a_lane_that_gets_worse_is_told_step_by_step() -> None:
+    """A lane that is paused, will be switched off, and is, is told three times; each waits for a person more."""
+    paused = Trouble(TroubleKind.PAUSED, "HTTP 503", patience=AFTER)
+    closing, off = Trouble(TroubleKind.CLOSING, "HTTP 503"), Trouble(TroubleKind.OFF, "HTTP 503")
+    looks = [paused] * 10 + [closing] * 10 + [off] * 10
+    assert told_of(enumerate([*looks, None, None, None, None, None, None])) == [
+        (5, Edge.BEGAN, TroubleKind.PAUSED),
+        (10, Edge.WORSE, TroubleKind.CLOSING),
+        (20, Edge.WORSE, TroubleKind.OFF),
+        (35, Edge.ENDED, None),
+    ]

@@ -1,0 +1,81 @@
+"""`notifier privacy`: who gets what."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from notifier import views
+from notifier.channels.address import mask
+from notifier.commands.options import with_config, with_json
+from notifier.config.settings import Settings
+from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
+from notifier.core.rule import Rule
+from notifier.loading import load_everything
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """A channel, and what leaves to it."""
+
+    channel: str
+    #: Its address without its secrets.
+    service: str
+    #: What it may see of an appointment, in the order of the record.
+    fields: tuple[str, ...]
+    #: The personal texts that it may see.
+    personal: tuple[str, ...]
+    #: The rules that send there.
+    rules: tuple[str, ...]
+    #: Whether the operator hears there of troubles of notifier itself.
+    operator: bool
+
+
+@click.command()
+@with_config
+@with_json
+def privacy(path: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag of the command line
+    """Tell who gets what: of each channel the fields that may leave to it.
+
+    Touches no network; what a channel may see is said by `fields` in the configuration.
+    """
+    settings, rules = load_everything(path, os.environ)
+    found = recipients(settings, rules)
+    click.echo(views.as_json(found) if as_json else show_recipients(found))
+
+
+def recipients(settings: Settings, rules: Sequence[Rule]) -> list[Recipient]:
+    """Returns every channel with what leaves to it, in the order of the configuration."""
+    return [
+        Recipient(
+            channel=name,
+            service=mask(channel.url.get_secret_value()),
+            fields=tuple(field for field in APPOINTMENT_FIELDS if field in channel.grant.fields),
+            personal=tuple(field for field in TEXT_FIELDS if field in channel.grant.fields),
+            rules=tuple(rule.name for rule in rules if name in rule.channels),
+            operator=name in settings.operator.channels,
+        )
+        for name, channel in settings.channels.items()
+    ]
+
+
+def show_recipients(found: Sequence[Recipient]) -> str:
+    """Returns who gets what, for people."""
+    return "\n\n".join(["\n".join(_lines(one)) for one in found] + [views.wrap(say_personal(found))])
+
+
+def say_personal(found: Sequence[Recipient]) -> str:
+    """Says to whom personal text leaves."""
+    granted = [f"{one.channel} ({', '.join(one.personal)})" for one in found if one.personal]
+    return f"Personal text may leave to {', '.join(granted)}." if granted else "No personal text leaves to anybody."
+
+
+def _lines(one: Recipient) -> Iterator[str]:
+    yield f"{one.channel}: {one.service}"
+    yield views.wrap(f"  rules     {', '.join(one.rules) or 'none: it gets nothing of any appointment'}", " " * 12)
+    yield views.wrap(f"  fields    {', '.join(one.fields)}", " " * 12)
+    yield views.wrap(f"  personal  {', '.join(one.personal) or 'none'}", " " * 12)
+    if one.operator:
+        yield "  operator  troubles of notifier itself"

@@ -1,0 +1,137 @@
+"""`[channels.NAME]` of `config.toml`: where messages go, and on what terms."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from notifier.config.table import (
+    Duration,
+    SecretLine,
+    Table,
+    among,
+    as_tuple,
+    numbers_as_tuple,
+    wrong,
+    wrong_value,
+)
+from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
+from notifier.core.grant import Grant, grant_of
+
+Uncertain = Literal["resend", "leave"]
+"""What becomes of a message that went out and was not answered."""
+
+MOST_SECRETS = 2
+"""The one that signs, and the one that it replaces."""
+
+MOST_WAITS = 100
+"""Whoever wants to be tried more often than this wants longer waits."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _channel_url(value: SecretStr) -> SecretStr:
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", value.get_secret_value()):
+        raise wrong("must begin with a service, as slack://, mailtos:// or https:// do")
+    return value
+
+
+def _rate(value: object) -> timedelta:
+    """Returns the least time between two sends."""
+    match = re.fullmatch(r"([1-9][0-9]{0,5})/([smh])", value) if isinstance(value, str) else None
+    if match is None:
+        raise wrong('must be so many a second, minute or hour, like "1/s", "30/m" or "100/h"')
+    return timedelta(seconds=_SECONDS[match[2]] / int(match[1]))
+
+
+Secrets = Annotated[tuple[SecretLine, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=MOST_SECRETS)]
+Fields = Annotated[
+    tuple[Annotated[str, among("field", (*APPOINTMENT_FIELDS, *TEXT_FIELDS))], ...],
+    BeforeValidator(as_tuple),
+    Field(min_length=1),
+]
+
+
+class ChannelTable(Table):
+    """`[channels.NAME]`."""
+
+    url: Annotated[SecretStr, AfterValidator(_channel_url)]
+    signing_secret: Secrets | None = None
+    fields: Fields | None = None
+    rate: Annotated[timedelta, BeforeValidator(_rate)] | None = None
+    timeout: Duration = timedelta(seconds=30)
+    retry: Annotated[tuple[Duration, ...], BeforeValidator(as_tuple), Field(max_length=MOST_WAITS)] | None = None
+    give_up_after: Duration | None = None
+    retry_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], BeforeValidator(numbers_as_tuple)] = ()
+    uncertain: Annotated[str, among("way", ("resend", "leave"))] | None = None
+    recheck_after: Duration = timedelta(minutes=1)
+
+    @field_validator("signing_secret")
+    @classmethod
+    def _only_for_webhooks(cls, secrets: tuple[SecretStr, ...] | None, info: ValidationInfo) -> object:
+        url: SecretStr | None = info.data.get("url")
+        if secrets and url is not None and not re.match("https?://", url.get_secret_value(), re.IGNORECASE):
+            raise wrong("is for channels whose url begins with https:// or http:// only")
+        return secrets
+
+    @field_validator("timeout")
+    @classmethod
+    def _not_for_ever(cls, timeout: timedelta) -> timedelta:
+        if timeout > timedelta(minutes=10):
+            raise wrong_value("must be at most 10m; a send that takes longer hangs")
+        return timeout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """One destination; what its address means is for `channels/channel.py`."""
+
+    name: str
+    url: SecretStr
+    #: The first one signs; a second one, which it replaces, signs beside it. None for what is not signed.
+    signing_secrets: tuple[SecretStr, ...] = ()
+    #: The fields that may leave to it; None for the default ones.
+    fields: tuple[str, ...] | None = None
+    #: The least time between two sends; None for the one that its service is known to take.
+    interval: timedelta | None = None
+    #: How long one send may take.
+    timeout: timedelta = timedelta(seconds=30)
+    #: The waits between the tries; None for the usual ones.
+    retry: tuple[timedelta, ...] | None = None
+    give_up_after: timedelta | None = None
+    #: Statuses that are retried although they mean no.
+    retry_on: Collection[int] = field(default=frozenset())
+    #: None for what is usual for its kind.
+    uncertain: Uncertain | None = None
+    recheck_after: timedelta = timedelta(minutes=1)
+
+    @property
+    def grant(self) -> Grant:
+        """What it may see."""
+        return grant_of(self.fields)
+
+
+def channel_of(name: str, table: ChannelTable) -> ChannelSettings:
+    """Returns the channel that the table describes."""
+    return ChannelSettings(
+        name=name,
+        url=table.url,
+        signing_secrets=table.signing_secret or (),
+        fields=table.fields,
+        interval=table.rate,
+        timeout=table.timeout,
+        retry=table.retry,
+        give_up_after=table.give_up_after,
+        retry_on=frozenset(table.retry_on),
+        uncertain=_uncertain(table.uncertain),
+        recheck_after=table.recheck_after,
+    )
+
+
+def _uncertain(word: str | None) -> Uncertain | None:
+    if word is None:
+        return None
+    return "leave" if word == "leave" else "resend"
