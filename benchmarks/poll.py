@@ -28,7 +28,6 @@ from notifier.core.change import Kind
 from notifier.core.manner import Manner
 from notifier.core.rule import Rule, on_kinds, to_status
 from notifier.core.sweep import Sweep
-from notifier.daemon import calm_collector
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient
 from notifier.engage.simulated.enterprise import Enterprise
@@ -36,6 +35,7 @@ from notifier.engage.simulated.quota import Limits
 from notifier.engage.simulator import Simulator
 from notifier.engage.token import FixedToken
 from notifier.logs import configure_logs
+from notifier.memory import calm_collector, share_heaps
 from notifier.poller import Poller
 from notifier.store.database import open_store
 
@@ -91,6 +91,7 @@ def poll(url: str, token: str, store: str) -> None:
         open_store(store) as opened,
         EngageClient(endpoint, FixedToken(SecretStr(token)), Budget(10**9, 2, stopping), utc_now, stopping) as client,
     ):
+        share_heaps()
         calm_collector()
         poller = Poller("acme", client, opened, (RULE,), utc_now, MANNER)
         for _ in sys.stdin:

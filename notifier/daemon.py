@@ -4,7 +4,6 @@ APScheduler starts the sweeps, each in a thread of its own and never twice at on
 Nothing connects the two but the outbox.
 """
 
-import gc
 import os
 import signal
 import sys
@@ -33,6 +32,7 @@ from notifier.core.sweep import ANSWERED, Sweep, SweepRun
 from notifier.errors import Stopping, StoreError
 from notifier.fills import Fills
 from notifier.lane import Lane, drain
+from notifier.memory import calm_collector, share_heaps
 from notifier.operator_route import LOOK_SECONDS, OperatorRoute
 from notifier.poller import STRAYS, Poller
 from notifier.progress import Lines, Watcher
@@ -166,6 +166,7 @@ class Daemon:
 
     def start(self) -> None:
         """Starts the sweeps and the lanes."""
+        share_heaps()
         calm_collector()
         self._recover()
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
@@ -346,17 +347,6 @@ class Daemon:
         for sender in self._senders.values():
             sender.close()
         self._operator.close()
-
-
-def calm_collector() -> None:
-    """Keeps the cycle collector from walking, page after page, through objects that live as long as the process.
-
-    A page is tens of thousands of short-lived objects, none of them in a cycle; collecting at the default pace takes
-    up to half of a poll's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def leave(code: int) -> None:
