@@ -248,8 +248,10 @@ def _first_sight(name: str, poll: Poll) -> Iterator[Breach]:
     honest = _is_honest(spell, seen)
     if not any(look.reaches(seen, poll.ended_at) for look in poll.looks.tried):
         yield Breach(Law.INVENTED, name, f"nobody had looked where it is, yet it is news: {seen}")
-    reaching = [look.began_at for look in poll.looks.counting if look.reaches(seen, poll.ended_at)]
-    if honest and reaching and spell.at < max(reaching) - OVERLAP - HONEST:
+    reaching = [look for look in poll.looks.counting if look.reaches(seen, poll.ended_at)]
+    showing = [look for look in reaching if look.span.holds(seen.start)]
+    began = [look.began_at for look in showing or reaching]
+    if honest and began and spell.at < max(began) - OVERLAP - HONEST:
         yield Breach(Law.INVENTED, name, f"it was so since {spell.at} and is told as news: {seen}")
 
 

@@ -117,7 +117,10 @@ def first_sight(appointment: Appointment, looks: Collection[Look], now: datetime
     # As nearly all are that a new sweep brings; which looks cover them takes ten times as long to find out.
     if all(appointment.updated_at < look.began_at - OVERLAP for look in looks):
         return FirstSight.BASELINE
-    since = max((look.began_at for look in looks if look.covers(appointment, now)), default=None)
+    covering = [look for look in looks if look.covers(appointment, now)]
+    # One into whose span it has only slid since may be later, and can't have shown it.
+    showing = [look for look in covering if look.span.holds(appointment.start)]
+    since = max((look.began_at for look in showing or covering), default=None)
     if since is None or appointment.updated_at < since - OVERLAP:
         return FirstSight.BASELINE
     if appointment.created_at is not None and appointment.created_at >= since - OVERLAP:

@@ -171,6 +171,17 @@ def test_what_slid_into_the_span_is_no_wider_scope() -> None:
     assert first_sight(behind, [last], NOW) is FirstSight.CREATED
 
 
+def test_a_later_look_that_could_not_show_it_yet_decides_nothing() -> None:
+    """It was made where one sweep looks, and slid to where another had looked later on: it is news for both."""
+    start = NOW + 7 * DAY - MINUTE
+    far = look(NOW - HOUR, span=Span(NOW + 7 * DAY - HOUR, NOW + 60 * DAY), end_offset=60 * DAY)
+    near = look(NOW - 10 * MINUTE, span=Span(NOW - DAY, start - MINUTE), end_offset=7 * DAY)
+    made = NOW - 20 * MINUTE
+    new = appointment(start=start, created_at=made, updated_at=made)
+    assert first_sight(new, [far, near], NOW) is FirstSight.CREATED
+    assert first_sight(new, [near], NOW) is FirstSight.BASELINE
+
+
 def test_an_open_end_stays_open() -> None:
     """A look without an end covers all that comes."""
     endless = look(span=Span(NOW - DAY, None), end_offset=None)
