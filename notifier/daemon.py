@@ -150,6 +150,7 @@ class Daemon:
         Returns 1 if a source, a delivery or a notice failed, or if something is owed to a channel that is not
         configured.
         """
+        share_heaps()
         strays = self._recover()
         # All at once, as in the daemon: a source that is down costs its deadline once, or twice at the first fill.
         with ThreadPoolExecutor(len(self._beats)) as polls:
