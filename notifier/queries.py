@@ -41,7 +41,9 @@ def _query(source: Source, planned: PlannedSweep, load: SweepLoad, tx: Transacti
     if counted is not None:
         per_hour, basis = counted * 60, Basis.COUNTED
     else:
-        rows = census.count_within(tx, source.name, sweep.span(now), sweep.filters.get("status", ()))
+        # Of what an appointment can have several of, the census knows nothing.
+        filters = {name: wanted for name, wanted in sweep.filters.items() if name not in snapshot.PEOPLE}
+        rows = census.count_within(tx, source.name, sweep.span(now), filters)
         pages = max(ceil(rows / (snapshot.page_size(tx, source.name) or source.page_size)), 1)
         per_hour, basis = pages * (_HOUR / sweep.every), Basis.ESTIMATED if rows else Basis.AT_LEAST
     return Query(

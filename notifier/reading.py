@@ -136,7 +136,7 @@ class Reader:
             SourceError: a page did not come.
         """
         page_rows = min(self._client.page_rows, self._client.page_size)
-        slices = plan_slices(reading.span, reading.learnt if reading.whole else (), SLICE_ROWS, page_rows)
+        slices = plan_slices(reading.span, self._learnt(reading), SLICE_ROWS, page_rows)
         reading.course = Course(slices, page_rows)
         while piece := reading.course.take():
             yield from self._slice(piece, reading)
@@ -154,6 +154,16 @@ class Reader:
                 if seen.total > len(batch):
                     break
             yield list(held.values()), _not_shown(batch, seen)
+
+    def _learnt(self, reading: Reading) -> Sequence[Slice]:
+        """Returns how the sweep was read last; where it never was, one slice with what other sweeps have seen of it."""
+        span, filters = reading.span, reading.sweep.filters
+        if not reading.whole:
+            return ()
+        if not reading.first or not span.dated or snapshot.PEOPLE & filters.keys():
+            return reading.learnt
+        with self._store.reading() as tx:
+            return [Slice(span, census.count_within(tx, self._source, span, filters), SLICE_ROWS)]
 
     def _slice(self, piece: Slice, reading: Reading) -> Iterator[list[Observation]]:
         """Reads one slice; puts its parts before the others where it holds too much, or slips."""

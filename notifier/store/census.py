@@ -1,7 +1,7 @@
 """The census: how many appointments the snapshot has of what a query asks for, and when they are."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy
@@ -11,13 +11,15 @@ from sqlmodel import Session
 from notifier.core.sweep import Filters, Span
 from notifier.store.tables import AppointmentRow, table_of
 
+_ANY: Filters = MappingProxyType({})
 
-def count_within(tx: Session, source: str, span: Span, statuses: Collection[str] = ()) -> int:
-    """Returns how many appointments have a start inside the span, and one of the statuses if some are given.
 
-    Of a span without dates, all of them count; never vanished ones.
+def count_within(tx: Session, source: str, span: Span, filters: Filters = _ANY) -> int:
+    """Returns how many appointments have a start inside the span and pass the filters.
+
+    Of a span without dates, all of them count; never vanished ones. The filters are for what an appointment has one of.
     """
-    query = _within(sqlalchemy.select(func.count()), source, span, {"status": tuple(statuses)} if statuses else {})
+    query = _within(sqlalchemy.select(func.count()), source, span, filters)
     return int(tx.execute(query).scalar_one())
 
 

@@ -46,7 +46,7 @@ def channels(crm: Receiver) -> Iterator[dict[str, str]]:
 
 def test_secrets_are_kept(workplace: Workplace, engage: Simulator, channels: dict[str, str], crm: Receiver) -> None:
     """With every way to fail, logged at every level, all works, and what is tried again is tried again."""
-    made = engage.enterprise.create(utc_now(), Booking(start=utc_now()))
+    made, other = (engage.enterprise.create(utc_now(), Booking(start=utc_now())) for _ in range(2))
     workplace.configure(channels)
     _name_operator(workplace)
     daemon = workplace.start("--log-level", "debug", "--log-format", "text", "run")
@@ -63,6 +63,7 @@ def test_secrets_are_kept(workplace: Workplace, engage: Simulator, channels: dic
     workplace.configure(channels, credentials=OAUTH)
     _name_operator(workplace)
     engage.enterprise.edit(made, utc_now(), {"messageForCustomer": PERSONAL["message for the customer"]})
+    engage.enterprise.cancel(other, utc_now(), reason=PERSONAL["answer"])
     event = json.loads(crm.requests[0].body)["id"]
     answers = workplace.notifiers("--log-level debug plan --json", "--log-level debug test-send shut")
     answers.append(workplace.notifier("--log-level", "debug", "run", "--once"))

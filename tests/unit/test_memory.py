@@ -13,8 +13,9 @@ from notifier import memory
 
 @pytest.fixture
 def collector() -> Iterator[None]:
-    """The collector, which is afterwards as it was."""
+    """The collector as an interpreter begins with it; afterwards it is as it was, which may be calm already."""
     before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
