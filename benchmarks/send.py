@@ -1,8 +1,9 @@
 """How many deliveries a second go out: to one webhook, to twenty at once, and through Apprise.
 
 All of it as in earnest: claimed, rendered, signed, sent over a socket, settled and recorded, each by itself. The
-receiver is a process of its own. In the same run a bare client posts as many documents of the same size over one
-connection, since absolute times say little: the share of its pace is the figure.
+receiver is a process of its own, which answers at once, and then, as one that is not on the same machine, after some
+milliseconds. In the same run a bare client posts as many documents of the same size over one connection, since
+absolute times say little: the share of its pace is the figure.
 
     python -m benchmarks.send --deliveries 2000
 """
@@ -63,7 +64,7 @@ class Figure:
         return self.deliveries / self.wall_seconds
 
 
-def serve() -> None:
+def serve(delay_seconds: float) -> None:
     """Answers every request with 200, as cheaply as it can be done here; ends with its standard input."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -71,6 +72,8 @@ def serve() -> None:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]
                 await reader.readexactly(int(length))
+                if delay_seconds:
+                    await asyncio.sleep(delay_seconds)
                 writer.write(ANSWER)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
@@ -85,9 +88,9 @@ def serve() -> None:
 
 
 @contextmanager
-def receiver() -> Iterator[int]:
+def receiver(delay_seconds: float = 0) -> Iterator[int]:
     """Runs the receiver and yields its port."""
-    command = [sys.executable, "-m", "benchmarks.send", "--serve"]
+    command = [sys.executable, "-m", "benchmarks.send", "--serve", "--delay", str(delay_seconds * 1000)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -144,7 +147,7 @@ def _sender(store: Store, name: str, url: str) -> Sender:
 
 def _drain(senders: list[Sender]) -> None:
     def drain(sender: Sender) -> None:
-        while sender.send_one() is not None:
+        for _ in sender.send_due():
             pass
 
     with ThreadPoolExecutor(len(senders)) as lanes:
@@ -179,26 +182,32 @@ def main() -> None:
     """Takes the figures and prints them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deliveries", type=int, default=2000)
+    parser.add_argument("--delay", type=float, default=5, help="milliseconds that the second receiver takes")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
-        serve()
+        serve(arguments.delay / 1000)
         return
     configure_logs("json", "error")
-    number = arguments.deliveries
-    with receiver() as port, tempfile.TemporaryDirectory(prefix="notifier-send-") as name:
+    print(machine())
+    for delay in (0, arguments.delay):
+        print(f"{f'after {delay:g} ms':16}{'a second':>10}{'CPU ms each':>14}{'of bare':>10}")
+        figures = measure(arguments.deliveries, delay / 1000)
+        for one in figures:
+            share = one.pace / figures[0].pace
+            print(f"{one.what:16}{one.pace:>10.0f}{one.cpu_seconds / one.deliveries * 1000:>14.2f}{share:>10.0%}")
+
+
+def measure(number: int, delay_seconds: float) -> list[Figure]:
+    """Returns the figures for a receiver that answers after so long, that of the bare client first."""
+    with receiver(delay_seconds) as port, tempfile.TemporaryDirectory(prefix="notifier-send-") as name:
         folder, url = Path(name), f"http://127.0.0.1:{port}/hook"
-        figures = [
+        return [
             bare(port, number),
             ours("one webhook", {"crm": url}, number, folder),
             ours(f"{MANY} webhooks", {f"crm-{one}": url for one in range(MANY)}, number, folder),
             ours("Apprise", {"json": f"json://127.0.0.1:{port}/"}, number, folder),
         ]
-    print(machine())
-    print(f"{'':16}{'a second':>10}{'CPU ms each':>14}{'of bare':>10}")
-    for one in figures:
-        share = one.pace / figures[0].pace
-        print(f"{one.what:16}{one.pace:>10.0f}{one.cpu_seconds / one.deliveries * 1000:>14.2f}{share:>10.0%}")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ class Sends(Protocol[Came_co]):
     def channel(self) -> Channel:
         """Where it goes."""
 
-    def send_one(self) -> Came_co | None:
-        """Sends what may go out first and returns what it came to; None when nothing may go out now."""
+    def send_due(self, stopping: Callable[[], bool] = ...) -> Iterator[Came_co]:
+        """Sends all that may go out now, until it is told to stop, and yields what each came to."""
 
     def next_due(self) -> datetime | None:
         """Returns when the next may go out; None while nothing may."""
@@ -37,8 +37,7 @@ class Sends(Protocol[Came_co]):
 def drain(sender: Sends[Came_co]) -> Iterator[Came_co]:
     """Sends all that is due, as fast as its channel wants it, and yields what each came to."""
     while True:
-        while (came := sender.send_one()) is not None:
-            yield came
+        yield from sender.send_due()
         wait = sender.kept_back()
         if wait is None:
             return
@@ -93,7 +92,7 @@ class Lane:
     def _step(self) -> timedelta:
         """Sends everything that is due; returns how long there is nothing to do."""
         try:
-            while not self._stopping.is_set() and self._sender.send_one() is not None:
+            for _ in self._sender.send_due(self._stopping.is_set):
                 pass
             due = self._sender.next_due()
         except StoreError as error:

@@ -5,6 +5,7 @@ hangs would else hold back the news that something is wrong, and Apprise's plugi
 """
 
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,6 +34,10 @@ class _Ended:
     at: datetime
 
 
+def _never() -> bool:
+    return False
+
+
 class NoticeSender:
     """Sends the notices of one channel; used by one thread at a time."""
 
@@ -45,6 +50,15 @@ class NoticeSender:
         # What was sent and could not be recorded; it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
+
+    def send_due(self, stopping: Callable[[], bool] = _never) -> Iterator[Settlement]:
+        """Sends all that may go out now, until it is told to stop, and yields what became of each.
+
+        Raises:
+            StoreError: as `send_one`.
+        """
+        while not stopping() and (came := self.send_one()):
+            yield came
 
     def send_one(self) -> Settlement | None:
         """Sends the first notice that is due and returns what became of it; None when nothing is due.

@@ -20,6 +20,11 @@ class Pace:
         """Takes note that a send begins."""
         self._next_at = self._ticks() + self._interval_seconds
 
+    @property
+    def waits(self) -> bool:
+        """Whether the next send has to wait."""
+        return bool(self._wait())
+
     def next_send(self, due_at: datetime | None, now: datetime) -> datetime | None:
         """Returns when what is due then may be sent; None for nothing."""
         wait = self._wait()

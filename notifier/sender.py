@@ -6,7 +6,8 @@ fails is not tried in vain; it is put on record together with each attempt.
 """
 
 import random
-from collections.abc import Iterable, Mapping
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,7 +22,7 @@ from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.document import document
 from notifier.core.event import Event
 from notifier.core.grant import NO_TEXTS, USUAL, Grant, Texts, mask
-from notifier.core.message import Renderer, TemplateFailed
+from notifier.core.message import WORDLESS, Renderer, TemplateFailed
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt, read_outcome
 from notifier.core.recheck import Terms
 from notifier.core.rule import Rule
@@ -30,6 +31,7 @@ from notifier.pace import Pace
 from notifier.store import lanes, outbox, texts
 from notifier.store.backlog import Superseded
 from notifier.store.database import Store, Transaction
+from notifier.store.driver import driver
 from notifier.store.outbox import Claimed
 
 log = structlog.get_logger(__name__)
@@ -48,6 +50,14 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class _Owed:
+    """What is claimed, with the personal texts that go with it."""
+
+    claimed: Claimed
+    texts: Texts
+
+
+@dataclass(frozen=True, slots=True)
 class _Ended:
     claimed: Claimed
     outcome: Outcome
@@ -57,6 +67,14 @@ class _Ended:
     at: datetime
     #: Whether it was one of the message's tries.
     counts: bool
+
+
+def _never() -> bool:
+    return False
+
+
+def _always() -> bool:
+    return True
 
 
 class Sender:
@@ -86,21 +104,31 @@ class Sender:
         self._renderer = Renderer(zone, channel.target)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
+        #: What was claimed when the one before was recorded: one commit is enough for both.
+        self._ahead: _Owed | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
+
+    def send_due(self, stopping: Callable[[], bool] = _never) -> Generator[Sent, None, None]:
+        """Sends all that may go out now, until it is told to stop, and yields what each came to.
+
+        Raises:
+            StoreError: the store can't be written; an attempt that was made is recorded by the next call.
+        """
+        self._hand_back()
+        try:
+            while not stopping() and (sent := self._send(stopping)):
+                yield sent
+        finally:
+            self._hand_back()
 
     def send_one(self) -> Sent | None:
         """Sends the first delivery that may go out now and returns what it came to; None when there is none.
 
         Raises:
-            StoreError: the store can't be written; an attempt that was made is recorded by the next call.
+            StoreError: as `send_due`.
         """
-        if self._unrecorded is None:
-            found = self._claim()
-            if found is None:
-                return None
-            claimed, kept = found
-            self._unrecorded = self._end(claimed, self._attempt(claimed, kept))
-        return self._record(self._unrecorded)
+        self._hand_back()
+        return self._send(_always)
 
     def next_due(self) -> datetime | None:
         """Returns when the next delivery may be claimed.
@@ -117,6 +145,22 @@ class Sender:
         """Closes the channel."""
         self._patient.close()
 
+    def _send(self, stopping: Callable[[], bool]) -> Sent | None:
+        """Sends one; claims the next when it records that, unless it is told to stop."""
+        if self._unrecorded is None:
+            owed, self._ahead = self._ahead or self._claim(), None
+            if owed is None:
+                return None
+            self._unrecorded = self._end(owed.claimed, self._attempt(owed))
+        return self._record(self._unrecorded, stopping)
+
+    def _hand_back(self) -> None:
+        """Gives back what was claimed and not begun."""
+        if self._ahead is not None:
+            with self._store.writing_plainly() as connection:
+                outbox.hand_back(connection, self._ahead.claimed)
+            self._ahead = None
+
     def _look(self) -> datetime | None:
         """Asks how the lane stands, and returns when that lets the next delivery be claimed."""
         with self._store.reading() as tx:
@@ -131,22 +175,33 @@ class Sender:
         settlement = after_attempt(trial, outcome, now, self._draw(), self._policy)
         return _Ended(claimed, outcome, seen, settlement, now, counts=not of_channel)
 
-    def _record(self, ended: _Ended) -> Sent:
+    def _record(self, ended: _Ended, stopping: Callable[[], bool]) -> Sent:
         claimed, outcome, settlement = ended.claimed, ended.outcome, ended.settlement
-        with self._store.writing() as tx:
-            outbox.record(tx, claimed, outcome, settlement, ended.at, counts=ended.counts)
-            before, after = self._advance(tx, ended.seen, ended.at)
+        if self._standing == OPEN and ended.seen.result is Result.DELIVERED:
+            # As nearly always; nobody else closes a lane, so that there is nothing to advance.
+            self._record_and_claim(ended, stopping)
+        else:
+            with self._store.writing() as tx:
+                outbox.record(driver(tx), claimed, outcome, settlement, ended.at, counts=ended.counts)
+                before, after = self._advance(tx, ended.seen, ended.at)
+            self._tell_edge(before, after)
         self._unrecorded = None
-        self._tell_edge(before, after)
         sent = Sent(claimed.delivery.id, claimed.event, claimed.delivery.rule, self.channel.name, outcome, settlement)
         self._tell(sent, claimed.attempt)
         return sent
 
+    def _record_and_claim(self, ended: _Ended, stopping: Callable[[], bool]) -> None:
+        """Records a delivery, and claims the next one if it may go out at once; the last one is written through."""
+        ahead = not stopping() and self._patient.ready and not self._pace.waits
+        with self._store.writing_plainly(lazily=ahead) as connection:
+            outbox.record(connection, ended.claimed, ended.outcome, ended.settlement, ended.at, counts=ended.counts)
+            if ahead:
+                young = self._terms.after
+                claimed = outbox.claim_young(connection, self.channel.name, self._clock(), young)
+                self._ahead = None if claimed is None else self._owed(connection, claimed)
+
     def _advance(self, tx: Transaction, seen: Outcome, now: datetime) -> tuple[Standing, Standing]:
         """Puts on record what a send says about the channel; returns how the lane stood, and how it stands."""
-        if self._standing == OPEN and seen.result is Result.DELIVERED:
-            # As nearly always; nobody else closes a lane.
-            return OPEN, OPEN
         # Meanwhile a person may have opened it.
         before = lanes.standing(tx, self.channel.name)
         after = after_send(before, seen, now)
@@ -154,8 +209,14 @@ class Sender:
             lanes.keep(tx, self.channel.name, after)
         return before, after
 
-    def _claim(self) -> tuple[Claimed, Texts] | None:
-        """Claims a delivery, and takes along the personal texts that are owed with it."""
+    def _owed(self, connection: sqlite3.Connection, claimed: Claimed) -> _Owed:
+        """Takes along the personal texts that are owed with a delivery."""
+        if not self._grant.personal:
+            return _Owed(claimed, NO_TEXTS)
+        return _Owed(claimed, texts.of_delivery(connection, claimed.delivery.id, claimed.event.after))
+
+    def _claim(self) -> _Owed | None:
+        """Claims a delivery, after a look at how the lane stands."""
         # Looked at first without a write transaction: an idle lane keeps no other from writing.
         due = self.next_due()
         now = self._clock()
@@ -171,21 +232,19 @@ class Sender:
             superseded: list[Superseded] = []
             with self._store.writing() as tx:
                 claimed = outbox.claim(tx, self.channel.name, now, 1, self._terms, superseded.append)
-                kept = NO_TEXTS
-                if claimed and self._grant.personal:
-                    kept = texts.of_delivery(tx, claimed[0].delivery.id, claimed[0].event.after)
+                owed = [self._owed(driver(tx), one) for one in claimed]
             _tell_superseded(superseded)
-            if claimed:
-                return claimed[0], kept
+            if owed:
+                return owed[0]
             if not superseded:
                 return None
 
-    def _attempt(self, claimed: Claimed, kept: Texts) -> Outcome:
-        delivery, event, now = claimed.delivery, claimed.event, self._clock()
+    def _attempt(self, owed: _Owed) -> Outcome:
+        delivery, event, now = owed.claimed.delivery, owed.claimed.event, self._clock()
         rule = self._rules.get(delivery.rule) or _removed(delivery.rule)
-        excerpt = mask(event, self._grant, kept)
+        excerpt = mask(event, self._grant, owed.texts)
         try:
-            message = self._renderer.render(excerpt, rule, now)
+            message = self._renderer.render(excerpt, rule, now) if self.channel.shows_words else WORDLESS
         except TemplateFailed as failure:
             return Outcome(Result.DEAD, Reason.TEMPLATE, detail=str(failure))
         self._pace.begin()

@@ -65,6 +65,7 @@ FAULT_POINTS: Final[Mapping[str, FaultPoint]] = {
     "lanes woken": FaultPoint("notifier.daemon:Daemon._wake"),
     "overtaken ones noted, not committed": FaultPoint("notifier.store.outbox:recheck_head", counts=_overtaken),
     "delivery claimed, not committed": FaultPoint("notifier.store.outbox:claim", counts=bool),
+    "next one claimed, not committed": FaultPoint("notifier.store.outbox:claim_young", counts=bool),
     "delivery claimed": FaultPoint("notifier.sender:Sender._claim", counts=bool),
     "message rendered": FaultPoint("notifier.core.message:Renderer.render"),
     "send begun": FaultPoint("notifier.channels.channel:Channel.send", "before"),

@@ -30,6 +30,8 @@ class World:
         self.clock = clock
         self.engage = engage
         self.users = users
+        #: How its channel is addressed; by itself it is a webhook.
+        self.users_url = users.url
         #: The operator's, and one more that he has if the test says so.
         self.ops = ops
         self.desk = desk
@@ -43,7 +45,7 @@ class World:
     def settings(self) -> Settings:
         """Returns what `config.toml` says now."""
         table = source(self.engage.base_url, f'token = "{self.engage.token}"') + self.sweeps
-        channels = {"users": self.users.url, "ops": self.ops.url, "desk": self.desk.url}
+        channels = {"users": self.users_url, "ops": self.ops.url, "desk": self.desk.url}
         return settings(self.folder, table, channels, self.operator)
 
     def round(self, minutes: float = 1) -> int:

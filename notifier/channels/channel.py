@@ -51,6 +51,11 @@ class Channel:
     _schema: str
     _open: "Callable[[], Channel]" = field(repr=False)
 
+    @property
+    def shows_words(self) -> bool:
+        """Whether a person will read title and body there; a webhook is sent the document alone."""
+        return not any(isinstance(plugin, Webhook) for plugin in self._apprise)
+
     def reopen(self) -> "Channel":
         """Returns the same channel, opened anew."""
         return self._open()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 
 from msgspec import json
 
@@ -87,6 +88,7 @@ def _value(name: str, value: object) -> object:
     return {"id": value} if name in _REFERENCES and value is not None else value
 
 
+@cache
 def _camel(name: str) -> str:
     head, *rest = name.split("_")
     return head + "".join(word.capitalize() for word in rest)

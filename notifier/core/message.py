@@ -116,6 +116,10 @@ class Message:
     target: Target
 
 
+WORDLESS = Message("", "", Target.TEXT)
+"""For a channel that shows no words, and so gets the document alone."""
+
+
 class TemplateFailed(Exception):  # noqa: N818 - it failed; the name says what happened, like the events do
     """A template does not compile, or failed on an event; the text says why, without values of the event."""
 

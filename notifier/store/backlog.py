@@ -72,7 +72,7 @@ def recheck_head(tx: Session, head: int, delivery: Delivery, terms: Terms, now: 
     decided = recheck(waiting, newest, terms.rules.get(delivery.rule))
     for one in decided.overtaken:
         _supersede(tx, one, now)
-        texts.prune_one(tx, queue[one.seq].id)
+        texts.prune_one(driver(tx), queue[one.seq].id)
     superseded = tuple(_superseded(one, queue, delivery.channel) for one in decided.overtaken)
     survivor = decided.survivor
     if survivor is None:

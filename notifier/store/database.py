@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
@@ -42,6 +42,9 @@ pages of the indexes again and again."""
 CACHE_KILOBYTES = 8192
 """What the writer may keep in memory: about what a slice of a first look touches."""
 
+LAZY_SECONDS = 1.0
+"""Of so much at most a power cut may take back what was written lazily."""
+
 CLAIM_SECONDS = 0.5
 """How long a claim is tried: whoever asks whether there is one holds the lock for a moment."""
 
@@ -52,6 +55,8 @@ Transaction = Session
 """What `writing` and `reading` give, for those who only hand it on."""
 
 Synchronous = Literal["full", "normal"]
+
+_SYNCHRONOUS = "synchronous"
 
 _TROUBLES = {
     sqlite3.SQLITE_BUSY: "another process has kept it locked for too long",
@@ -70,11 +75,16 @@ _TROUBLES = {
 class Store:
     """An open store; made by `open_store`, or by `read_only` for those who only look."""
 
-    def __init__(self, path: Path, reader: Engine, writer: Engine | None = None) -> None:
+    def __init__(
+        self, path: Path, reader: Engine, writer: Engine | None = None, synchronous: Synchronous = "full"
+    ) -> None:
         self.path = path
         self._reader = reader
         self._writer = writer
+        self._synchronous = synchronous
         self._turn = threading.Lock()
+        #: Until when it is enough that what is written lazily reaches the system, by a clock that nobody sets.
+        self._lazy_until = 0.0
         self._lock: FileLock | None = None
 
     @classmethod
@@ -102,14 +112,43 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Gives a transaction that reads and writes alone; commits at the end, rolls back on an exception."""
+        with self._writing_alone() as writer, Session(writer, expire_on_commit=False) as tx, tx.begin():
+            tx.connection()  # a session begins at its first statement, the write lock is wanted now
+            yield tx
+
+    @contextmanager
+    def writing_plainly(self, *, lazily: bool = False) -> Iterator[sqlite3.Connection]:
+        """Gives the same as the driver has it, for what is done again and again: it costs a tenth of a session.
+
+        Args:
+            lazily: a power cut, and nothing less, may take it back, but not what is older than `LAZY_SECONDS`: once a
+                second it is written through like any other, and whatever is, is so with all before it.
+        """
+        with self._writing_alone() as writer, closing(writer.raw_connection()) as pooled:
+            connection = pooled.driver_connection
+            assert isinstance(connection, sqlite3.Connection)
+            lazy = lazily and time.monotonic() < self._lazy_until
+            _set_synchronous(connection, pooled.info, "normal" if lazy else self._synchronous)
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+            if not lazy:
+                self._lazy_until = time.monotonic() + LAZY_SECONDS
+
+    @contextmanager
+    def _writing_alone(self) -> Iterator[Engine]:
+        """Holds while no other thread of this process writes; the engine is for one transaction."""
         if self._writer is None:
             raise StoreError(f"the store {self.path} was opened for reading only")
         if not self._turn.acquire(timeout=PATIENCE_SECONDS):
             raise StoreError(f"the store {self.path} is busy: another thread does not finish its writing")
         try:
-            with _translated(self.path), Session(self._writer, expire_on_commit=False) as tx, tx.begin():
-                tx.connection()  # a session begins at its first statement, the write lock is wanted now
-                yield tx
+            with _translated(self.path):
+                yield self._writer
         finally:
             self._turn.release()
 
@@ -228,14 +267,14 @@ def open_store(url_or_path: str | Path, *, synchronous: Synchronous = "full") ->
     _check_modes(path)
     pragmas = {
         "journal_mode": "wal",
-        "synchronous": synchronous,
+        _SYNCHRONOUS: synchronous,
         "foreign_keys": "on",
         "wal_autocheckpoint": str(CHECKPOINT_PAGES),
         "cache_size": str(-CACHE_KILOBYTES),
         # Whatever the library was built with: a personal text that was deleted is not to stay in a page that is free.
         "secure_delete": "on",
     }
-    store = Store(path, _reading_engine(path), _engine(path, "BEGIN IMMEDIATE", pragmas, size=1))
+    store = Store(path, _reading_engine(path), _engine(path, "BEGIN IMMEDIATE", pragmas, size=1), synchronous)
     with ExitStack() as on_failure:
         on_failure.callback(store.close)
         if store.schema() != SCHEMA:
@@ -295,9 +334,24 @@ def _engine(path: Path, begin: str, pragmas: Mapping[str, str], *, size: int) ->
         for name, value in {"busy_timeout": str(BUSY_MILLISECONDS), **pragmas}.items():
             _set(connection, name, value)
 
+    def begun(connection: Connection) -> None:
+        # What was written lazily before is no reason to do so now.
+        if usual := pragmas.get(_SYNCHRONOUS):
+            plain = connection.connection.driver_connection
+            assert isinstance(plain, sqlite3.Connection)
+            _set_synchronous(plain, connection.info, usual)
+        connection.exec_driver_sql(begin)
+
     event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine, "begin", begun)
     return engine
+
+
+def _set_synchronous(connection: sqlite3.Connection, info: dict[Any, Any], mode: str) -> None:
+    """Says whether the next commits wait for the disk; `info` is what the pool keeps with the connection."""
+    if info.get(_SYNCHRONOUS) != mode:
+        connection.execute(f"PRAGMA {_SYNCHRONOUS} = {mode}")
+        info[_SYNCHRONOUS] = mode
 
 
 def _set(connection: sqlite3.Connection, name: str, value: str) -> None:

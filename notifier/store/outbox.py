@@ -10,7 +10,7 @@ long.
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, or_
 from sqlalchemy.orm import aliased
@@ -56,6 +56,11 @@ _DUE = (
 )
 _START = "UPDATE delivery SET state = 'sending', attempts = ?, tries = ? WHERE seq = ?"
 _BEGIN = "INSERT INTO attempt (delivery_seq, number, started_at, detail) VALUES (?, ?, ?, '')"
+_UNSTART = (
+    "UPDATE delivery SET state = 'pending', attempts = attempts - 1, tries = tries - 1"
+    " WHERE seq = ? AND state = 'sending' AND attempts = ?"
+)
+_UNBEGIN = "DELETE FROM attempt WHERE delivery_seq = ? AND number = ?"
 _SETTLE = (
     "UPDATE delivery SET state = ?, reason = ?, due_at = coalesce(?, due_at), settled_at = ?,"
     " in_doubt = in_doubt OR ?, tries = tries - ? WHERE seq = ? AND state = 'sending' AND attempts = ?"
@@ -121,8 +126,29 @@ def claim(
             return claimed
 
 
+def claim_young(connection: sqlite3.Connection, channel: str, now: datetime, young: timedelta) -> Claimed | None:
+    """Claims the channel's first due delivery if it is so young that it need not be re-checked; None for none such."""
+    for head in _due(connection, channel, now, 1):
+        if now - head.made_at <= young:
+            return _start(connection, head, now)
+    return None
+
+
+def hand_back(connection: sqlite3.Connection, claimed: Claimed) -> None:
+    """Takes back a claim that nothing was made of."""
+    attempt = (claimed.seq, claimed.attempt)
+    if connection.execute(_UNSTART, attempt).rowcount == 1:
+        connection.execute(_UNBEGIN, attempt)
+
+
 def record(
-    tx: Session, claimed: Claimed, outcome: Outcome, settlement: Settlement, now: datetime, *, counts: bool = True
+    connection: sqlite3.Connection,
+    claimed: Claimed,
+    outcome: Outcome,
+    settlement: Settlement,
+    now: datetime,
+    *,
+    counts: bool = True,
 ) -> None:
     """Stores how an attempt ended and what that means for its delivery; `counts` says whether it was one of its tries.
 
@@ -134,12 +160,11 @@ def record(
     settled_at = None if settlement.state is State.PENDING else ended
     doubt, uncounted = outcome.result is Result.UNCERTAIN, not counts
     settled = (settlement.state.value, settlement.reason.value, due_at, settled_at, doubt, uncounted)
-    connection = driver(tx)
     if connection.execute(_SETTLE, (*settled, *attempt)).rowcount != 1:
         raise StoreError(f"delivery {claimed.delivery.id} is not in attempt {claimed.attempt} any more")
     came = (ended, outcome.result.value, outcome.reason.value, outcome.status, outcome.detail)
     connection.execute(_END, (*came, *attempt))
-    texts.prune_one(tx, claimed.delivery.id)
+    texts.prune_one(connection, claimed.delivery.id)
 
 
 def recover(tx: Session, now: datetime, tries: Mapping[str, int] | None = None) -> int:

@@ -4,6 +4,7 @@ A text is kept with the delivery that owes it, and goes with the end of that: on
 What was given up or may have arrived keeps it until a person has decided, since that may be sent again.
 """
 
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 
 import orjson
@@ -13,7 +14,6 @@ from sqlmodel import Session, col, select
 from notifier.core.appointment import Appointment
 from notifier.core.delivery import Delivery
 from notifier.core.plan import OwedText
-from notifier.store.driver import driver
 from notifier.store.tables import DeliveryRow, TextRow, table_of
 
 # As text, since one is asked after every attempt, of a table that is nearly always empty.
@@ -21,6 +21,7 @@ _PRUNE = (
     "DELETE FROM text WHERE NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.id = text.delivery_id"
     " AND (settled_at IS NULL OR state IN ('dead', 'uncertain')))"
 )
+_OF_DELIVERY = "SELECT field, value, fingerprint FROM text WHERE delivery_id = ?"
 _PRUNE_ONE = _PRUNE + " AND delivery_id = ?"
 
 
@@ -36,16 +37,16 @@ def keep(tx: Session, texts: Iterable[OwedText], deliveries: Iterable[Delivery])
         tx.execute(insert(table_of(TextRow)), values)
 
 
-def of_delivery(tx: Session, delivery: str, now: Appointment) -> dict[str, object]:
+def of_delivery(connection: sqlite3.Connection, delivery: str, now: Appointment) -> dict[str, object]:
     """Returns the texts that are kept with a delivery, by their fields.
 
     One that the appointment, as it is to be told now, has another text in place of is left out.
     """
     fingerprints = dict(now.fingerprints)
     return {
-        row.field: orjson.loads(row.value)
-        for row in tx.exec(select(TextRow).where(TextRow.delivery_id == delivery))
-        if fingerprints.get(row.field, "") == row.fingerprint
+        field: orjson.loads(value)
+        for field, value, fingerprint in connection.execute(_OF_DELIVERY, (delivery,))
+        if fingerprints.get(field, "") == fingerprint
     }
 
 
@@ -54,9 +55,9 @@ def prune(tx: Session) -> None:
     tx.connection().exec_driver_sql(_PRUNE)
 
 
-def prune_one(tx: Session, delivery: str) -> None:
+def prune_one(connection: sqlite3.Connection, delivery: str) -> None:
     """Deletes the texts of a delivery if it has ended."""
-    driver(tx).execute(_PRUNE_ONE, (delivery,))
+    connection.execute(_PRUNE_ONE, (delivery,))
 
 
 def revoke(tx: Session, granted: Mapping[str, Collection[str]]) -> None:

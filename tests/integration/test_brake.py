@@ -19,6 +19,7 @@ from notifier.engage.simulated.exchange import Reply
 from notifier.engage.simulator import Simulator
 from notifier.store import history, hold, outbox
 from notifier.store.database import Store
+from notifier.store.driver import driver
 from tests.builders import rule
 from tests.polling import ALL, DATED, events_in, polling
 from tests.simulated import NOW, HandClock
@@ -80,7 +81,7 @@ def sent(store: Store, clock: HandClock, channel: str = "chat") -> list[str]:
             found = outbox.claim(tx, channel, clock(), 1)
             for one in found:
                 done = Settlement(State.DELIVERED, Reason.OK)
-                outbox.record(tx, one, Outcome(Result.DELIVERED, Reason.OK), done, clock())
+                outbox.record(driver(tx), one, Outcome(Result.DELIVERED, Reason.OK), done, clock())
                 came.append(one.delivery.id)
         if not found:
             return came

@@ -14,6 +14,7 @@ from notifier.core.delivery import Result as Sent
 from notifier.core.standing import OPEN, Standing
 from notifier.store import lanes, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from tests.configured import settings, source
 from tests.store_values import NOW, cancelled, owed, plan
 
@@ -63,7 +64,7 @@ def owe(store: Store, channel: str, count: int = 1, dead: int = 0) -> None:
         snapshot.apply(tx, plan(events, [owed(event, channel) for event in events]), NOW)
         for claimed in outbox.claim(tx, channel, NOW, limit=dead):
             refused = Outcome(Sent.DEAD, Reason.REJECTED)
-            outbox.record(tx, claimed, refused, Settlement(State.DEAD, Reason.REJECTED), NOW)
+            outbox.record(driver(tx), claimed, refused, Settlement(State.DEAD, Reason.REJECTED), NOW)
 
 
 def test_channels_are_listed(store: Store) -> None:

@@ -27,6 +27,7 @@ from notifier.engage.simulator import Simulator
 from notifier.progress import Watcher
 from notifier.store import hold, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from tests.configured import settings, source
 from tests.store_values import NOW, cancelled, owed, plan
 
@@ -83,7 +84,7 @@ def settle(store: Store, state: State, reason: Reason, detail: str = "") -> None
     result = Sent.DELIVERED if state is State.DELIVERED else Sent.DEAD
     with store.writing() as tx:
         (claimed,) = outbox.claim(tx, "chat", NOW, limit=1)
-        outbox.record(tx, claimed, Outcome(result, reason, detail=detail), Settlement(state, reason), NOW)
+        outbox.record(driver(tx), claimed, Outcome(result, reason, detail=detail), Settlement(state, reason), NOW)
 
 
 def commands(group: click.Command = cli, before: str = "") -> dict[str, click.Command]:

@@ -19,6 +19,7 @@ from notifier.core.policy import JITTER, RETRY_DELAYS
 from notifier.sender import Sender
 from notifier.store import outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from notifier.store.tables import LaneRow
 from tests.configured import settings, source
 from tests.fake_receiver import Reply, receiving
@@ -68,7 +69,7 @@ def give_up(
     with store.writing() as tx:
         snapshot.apply(tx, plan([event], [delivery]), then)
         (claimed,) = outbox.claim(tx, channel, then, limit=1)
-        outbox.record(tx, claimed, outcome, settlement, then)
+        outbox.record(driver(tx), claimed, outcome, settlement, then)
     return delivery.id
 
 

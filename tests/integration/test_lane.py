@@ -1,6 +1,6 @@
 """A lane sends what is due by itself, ends when it is told to, and reports when it ends otherwise."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -128,11 +128,11 @@ class Troubled(Sender):
     troubles: list[Exception]
     tried: Callable[[], None]
 
-    def send_one(self) -> Sent | None:
+    def send_due(self, stopping: Callable[[], bool] = lambda: False) -> Generator[Sent, None, None]:
         try:
             if self.troubles:
                 raise self.troubles.pop(0)
-            return super().send_one()
+            yield from super().send_due(stopping)
         finally:
             self.tried()
 

@@ -154,6 +154,7 @@ def test_a_template_that_fails_is_told_by_its_rule(world: World) -> None:
     """However many messages it costs, it is one; the channel is not in trouble for it. An hour later it is over."""
     bad = "{{ appointment.start / 0 }}"
     world.rules = [rule(name="bad", channels=("users",), title=bad)]
+    world.users_url = world.users.url.replace("http", "json")  # which shows words
     cancel(world, 3)
     for _ in range(3):
         world.round()

@@ -310,7 +310,7 @@ def test_a_template_that_fails_takes_no_turn(store: Store, clock: HandClock) -> 
     """What is not sent does not count for the pace, nor against the channel."""
     failing, fine = owe(store, clock, 1), owe(store, clock, 1, "fine")
     rules = {"all": rule(name="all", title="{% if appointment.id == 'a0' %}{{ changes[7].field }}{% endif %}")}
-    with receiving() as receiver, sending(store, clock, receiver.url, HOURLY, rules) as sender:
+    with receiving() as receiver, sending(store, clock, receiver.url.replace("http", "json"), HOURLY, rules) as sender:
         outcomes = {sent.delivery_id: sent.outcome.reason for sent in (sender.send_one(), sender.send_one()) if sent}
     assert outcomes == {failing[0]: Reason.TEMPLATE, fine[0]: Reason.OK}
     assert standing(store) == OPEN

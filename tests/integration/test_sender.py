@@ -87,6 +87,36 @@ def test_nothing_is_owed(store: Store, clock: HandClock) -> None:
         assert (sender.send_one(), sender.next_due(), receiver.requests) == (None, None, [])
 
 
+def test_what_was_claimed_ahead_is_handed_back(store: Store, clock: HandClock) -> None:
+    """One that is told to stop leaves no trace on what it had not begun; what is left goes out in its turn."""
+    clock.now = cancelled().detected_at
+    names = [owe(store, 1, appointment=name)[0] for name in ("a1", "a2", "a3")]
+    with receiving() as receiver, sending(store, clock, receiver.url) as sender:
+        stops = iter([False, False, True])
+        assert [sent.delivery_id for sent in sender.send_due(lambda: next(stops))] == names[:1]
+        assert [(one.state, len(tries)) for one, tries in on_record(store)] == [
+            (State.DELIVERED, 1),
+            (State.PENDING, 0),
+            (State.PENDING, 0),
+        ]
+        assert [sent.delivery_id for sent in sender.send_due()] == names[1:]
+        assert ids(receiver) == names
+    assert [(one.state, one.attempts, len(tries)) for one, tries in on_record(store)] == [(State.DELIVERED, 1, 1)] * 3
+
+
+def test_whoever_looks_no_further_leaves_nothing_claimed(store: Store, clock: HandClock) -> None:
+    """The one after the last that somebody wanted to hear of is free for others."""
+    clock.now = cancelled().detected_at
+    for name in ("a1", "a2"):
+        owe(store, 1, appointment=name)
+    with receiving() as receiver, sending(store, clock, receiver.url) as sender:
+        sends = sender.send_due()
+        next(sends)
+        assert [one.state for one, _ in on_record(store)] == [State.DELIVERED, State.SENDING]
+        sends.close()
+        assert [one.state for one, _ in on_record(store)] == [State.DELIVERED, State.PENDING]
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [(Reply(503), Reason.UNAVAILABLE), (Reply(429), Reason.RATE_LIMITED), (RESET, Reason.UNCERTAIN)],
@@ -169,13 +199,24 @@ def test_a_template_that_fails_sends_nothing(store: Store, clock: HandClock) -> 
         "all": rule(name="all", title="{{ changes[7].field }}"),
         "fine": rule(name="fine"),
     }
-    with receiving() as receiver, sending(store, clock, receiver.url, rules) as sender:
+    with receiving() as receiver, sending(store, clock, receiver.url.replace("http", "json"), rules) as sender:
         outcomes = [sender.send_one(), sender.send_one()]
         assert len(receiver.requests) == 1
     assert [one and one.outcome.reason for one in outcomes] == [Reason.TEMPLATE, Reason.OK]
     (dead, (attempt,)), _ = on_record(store)
     assert dead.state is State.DEAD
     assert attempt.detail == "line 1: `changes[7]` is undefined"
+
+
+def test_a_webhook_needs_no_template(store: Store, clock: HandClock) -> None:
+    """What is sent the document alone gets it, whatever a rule's template makes of the event."""
+    owe(store, 1)
+    rules = {"all": rule(name="all", title="{{ changes[7].field }}")}
+    with receiving() as receiver, sending(store, clock, receiver.url, rules) as sender:
+        sent = sender.send_one()
+        assert sent is not None
+        assert sent.settlement.state is State.DELIVERED
+        assert json.loads(receiver.requests[0].body)["data"]["rule"] == "all"
 
 
 def test_a_rule_that_was_removed_still_owes(store: Store, clock: HandClock) -> None:

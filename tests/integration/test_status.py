@@ -19,6 +19,7 @@ from notifier.status import read_status
 from notifier.status_view import Status, show_status
 from notifier.store import hold, notices, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from tests.configured import settings, source
 from tests.store_values import MINUTE, NOW, appointment, cancelled, known, owed, plan
 
@@ -72,7 +73,7 @@ def owe(store: Store, channel: str, settlement: Settlement | None = None) -> Non
         snapshot.apply(tx, plan([event], [owed(event, channel)], [known(appointment())]), NOW)
         if settlement is not None:
             (claimed,) = outbox.claim(tx, channel, NOW, limit=1)
-            outbox.record(tx, claimed, Outcome(Result.DEAD, settlement.reason), settlement, NOW)
+            outbox.record(driver(tx), claimed, Outcome(Result.DEAD, settlement.reason), settlement, NOW)
 
 
 def trip(store: Store, sweep: str) -> None:

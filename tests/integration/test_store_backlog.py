@@ -59,7 +59,7 @@ def claim(
 
 def end(store: Store, claimed: Claimed, outcome: Outcome, settlement: Settlement) -> None:
     with store.writing() as tx:
-        outbox.record(tx, claimed, outcome, settlement, LATER)
+        outbox.record(driver(tx), claimed, outcome, settlement, LATER)
 
 
 def again(outcome: Outcome, due_at: datetime = LATER) -> Settlement:
@@ -305,9 +305,9 @@ def test_what_a_later_one_may_have_told_is_not_changed(store: Store, life: Life)
     (second,) = life.goes_to(MOVED_ON, "all", at=LATER)
     with store.writing() as tx:
         (one,) = outbox.claim(tx, "chat", LATER, 1)
-        outbox.record(tx, one, FAILED, Settlement(State.DEAD, Reason.EXHAUSTED), LATER)
+        outbox.record(driver(tx), one, FAILED, Settlement(State.DEAD, Reason.EXHAUSTED), LATER)
         (two,) = outbox.claim(tx, "chat", LATER, 1)
-        outbox.record(tx, two, UNCERTAIN, again(UNCERTAIN), LATER)
+        outbox.record(driver(tx), two, UNCERTAIN, again(UNCERTAIN), LATER)
         letters.retry(tx, letters.find(tx, Selection()), LATER)
     ((claimed,), superseded) = claim(store, LATER + timedelta(hours=1))
     assert (claimed.delivery.id, claimed.event, superseded) == (first, life.events[0], [])
@@ -349,7 +349,7 @@ def test_personal_texts_go_with_what_is_superseded(store: Store, life: Life) -> 
         texts.keep(tx, [OwedText(id_, "internal_notes", "Canary", "") for id_ in ids], deliveries)
     claim(store)
     with store.reading() as tx:
-        assert [texts.of_delivery(tx, id_, MOVED) for id_ in ids] == [{}, {"internal_notes": "Canary"}]
+        assert [texts.of_delivery(driver(tx), id_, MOVED) for id_ in ids] == [{}, {"internal_notes": "Canary"}]
 
 
 def test_others_may_write_between_many(store: Store) -> None:

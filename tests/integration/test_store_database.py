@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from notifier.core.delivery import State
 from notifier.errors import AlreadyRunning, NoStore, StoreError
-from notifier.store import outbox, snapshot
+from notifier.store import database, outbox, snapshot
 from notifier.store.database import SCHEMA, Store, open_store
 from tests.child_process import said, start
 from tests.store_values import NOW, cancelled, owed, plan
@@ -212,3 +213,40 @@ def test_an_empty_file_is_no_store_yet(path: Path) -> None:
 
     with open_store(path) as store:
         assert store.schema() == SCHEMA
+
+
+def test_what_is_lazy_is_written_through_once_a_second(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lazy commit waits for the disk unless one did within the second; every other one does in any case."""
+    ticks = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: ticks[0])
+    with open_store(path) as store:
+
+        def mode(*, lazily: bool) -> int:
+            with store.writing_plainly(lazily=lazily) as connection:
+                return int(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+        full, normal = 2, 1
+        assert [mode(lazily=True), mode(lazily=True)] == [full, normal]
+        ticks[0] += database.LAZY_SECONDS
+        assert [mode(lazily=True), mode(lazily=True), mode(lazily=False), mode(lazily=True)] == [
+            full,
+            normal,
+            full,
+            normal,
+        ]
+        with store.writing() as tx:
+            assert tx.connection().exec_driver_sql("PRAGMA synchronous").scalar_one() == full
+
+
+def test_a_plain_transaction_is_undone_as_a_whole(store: Store) -> None:
+    """What raises leaves nothing behind, and keeps nobody else from writing."""
+
+    def fail() -> None:
+        with store.writing_plainly() as connection:
+            connection.execute("INSERT INTO setting (name, value) VALUES ('x', x'00')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with store.writing_plainly() as connection:
+        assert connection.execute("SELECT count(*) FROM setting WHERE name = 'x'").fetchone() == (0,)

@@ -10,6 +10,7 @@ from notifier.core.rule import Verdict
 from notifier.errors import StoreError
 from notifier.store import history, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
 
 EVENTS = [cancelled("a", 1), cancelled("b", 2), cancelled("a", 3), cancelled("c", 4)]
@@ -75,7 +76,7 @@ def test_deliveries_are_picked_by_state_and_channel(store: Store) -> None:
     with store.writing() as tx:
         first, second = outbox.claim(tx, "chat", NOW, 2)
         gone = Outcome(Result.DEAD, Reason.GONE, 410)
-        outbox.record(tx, first, gone, Settlement(State.DEAD, Reason.GONE), NOW + MINUTE)
+        outbox.record(driver(tx), first, gone, Settlement(State.DEAD, Reason.GONE), NOW + MINUTE)
 
     with store.reading() as tx:
         assert len(history.deliveries(tx, 99)) == 8

@@ -13,6 +13,7 @@ from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.event import Event
 from notifier.store import history, hold, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
 
 LATER = NOW + timedelta(hours=1)
@@ -46,7 +47,7 @@ def deliver(store: Store, channel: str = "chat") -> list[str]:
             found = outbox.claim(tx, channel, LATER, 1)
             for one in found:
                 done = Settlement(State.DELIVERED, Reason.OK)
-                outbox.record(tx, one, Outcome(Result.DELIVERED, Reason.OK), done, LATER)
+                outbox.record(driver(tx), one, Outcome(Result.DELIVERED, Reason.OK), done, LATER)
                 sent.append(one.event.id)
         if not found:
             return sent

@@ -11,6 +11,7 @@ from notifier.core.event import Event
 from notifier.errors import StoreError
 from notifier.store import history, letters, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from notifier.store.history import DeliveryRecord
 from notifier.store.letters import Letter, Selection
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
@@ -39,7 +40,7 @@ def put(
         snapshot.apply(tx, plan([event], [delivery]), NOW)
         if state is not State.PENDING:
             (claimed,) = outbox.claim(tx, channel, then, limit=1)
-            outbox.record(tx, claimed, ENDS[state], Settlement(state, ENDS[state].reason), then)
+            outbox.record(driver(tx), claimed, ENDS[state], Settlement(state, ENDS[state].reason), then)
     return delivery.id
 
 
@@ -125,7 +126,7 @@ def test_what_is_sent_again_keeps_its_place(store: Store) -> None:
     for minutes in range(60, 64):
         with store.writing() as tx:
             for claimed in outbox.claim(tx, "chat", NOW + minutes * MINUTE, limit=9):
-                outbox.record(tx, claimed, ENDS[State.DELIVERED], Settlement(State.DELIVERED, Reason.OK), NOW)
+                outbox.record(driver(tx), claimed, ENDS[State.DELIVERED], Settlement(State.DELIVERED, Reason.OK), NOW)
                 sent.append(claimed.delivery.id)
     assert sent == [first, second, later]
 

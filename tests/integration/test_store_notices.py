@@ -15,6 +15,7 @@ from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.errors import StoreError
 from notifier.store import notices, outbox, snapshot
 from notifier.store.database import Store, Transaction, open_store
+from notifier.store.driver import driver
 from notifier.store.notices import TRIES, ClaimedNotice
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
 
@@ -172,7 +173,7 @@ def die(tx: Transaction, channel: str, reasons: Sequence[Reason]) -> None:
         now = NOW + minutes * MINUTE
         (claimed,) = outbox.claim(tx, channel, now, limit=1)
         outcome = Outcome(Result.DEAD, reason, detail=f"{reason} {minutes}")
-        outbox.record(tx, claimed, outcome, Settlement(State.DEAD, reason), now)
+        outbox.record(driver(tx), claimed, outcome, Settlement(State.DEAD, reason), now)
 
 
 def test_dead_letters_of_late(store: Store) -> None:

@@ -12,6 +12,7 @@ from notifier.core.event import Event
 from notifier.errors import StoreError
 from notifier.store import history, outbox, rows, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from notifier.store.history import AttemptRecord
 from notifier.store.outbox import Claimed
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
@@ -42,7 +43,7 @@ def claim(store: Store, limit: int = 10, minutes: float = 0, channel: str = "cha
 
 def record(store: Store, claimed: Claimed, outcome: Outcome, settlement: Settlement) -> None:
     with store.writing() as tx:
-        outbox.record(tx, claimed, outcome, settlement, NOW + MINUTE)
+        outbox.record(driver(tx), claimed, outcome, settlement, NOW + MINUTE)
 
 
 def ids(claimed: list[Claimed]) -> list[str]:

@@ -16,6 +16,7 @@ from notifier.core.event import Event
 from notifier.core.plan import OwedText
 from notifier.store import hold, letters, outbox, snapshot, texts
 from notifier.store.database import Store, open_store
+from notifier.store.driver import driver
 from notifier.store.letters import Selection
 from notifier.store.tables import TextRow
 from tests.store_values import NOW, cancelled, owed, plan
@@ -62,7 +63,7 @@ def attempt(store: Store, channel: str, state: State, result: Result = Result.RE
     with store.writing() as tx:
         (claimed,) = outbox.claim(tx, channel, NOW + timedelta(minutes=1), 1)
     with store.writing() as tx:
-        outbox.record(tx, claimed, Outcome(result, Reason.OK), Settlement(state, Reason.OK, due), NOW)
+        outbox.record(driver(tx), claimed, Outcome(result, Reason.OK), Settlement(state, Reason.OK, due), NOW)
 
 
 @pytest.mark.parametrize("value", [NOTE, ["a", {"b": None}], {"any": 1.5}, "ä\u2028"])
@@ -73,8 +74,8 @@ def test_a_text_comes_back_as_it_was(store: Store, value: Any) -> None:
     with store.writing() as tx:
         snapshot.apply(tx, replace(plan([event], [made]), texts=(text_of(made, value=value),)), NOW)
     with store.reading() as tx:
-        assert texts.of_delivery(tx, made.id, event.after) == {"internal_notes": value}
-        assert texts.of_delivery(tx, "another", event.after) == {}
+        assert texts.of_delivery(driver(tx), made.id, event.after) == {"internal_notes": value}
+        assert texts.of_delivery(driver(tx), "another", event.after) == {}
 
 
 def test_a_text_that_is_not_so_any_more_is_not_told(store: Store) -> None:
@@ -82,8 +83,8 @@ def test_a_text_that_is_not_so_any_more_is_not_told(store: Store) -> None:
     (made,) = owe(store, "crm")
     later = structs.replace(noted().after, fingerprints=(("internal_notes", "f2"),))
     with store.reading() as tx:
-        assert texts.of_delivery(tx, made.id, later) == {}
-        assert texts.of_delivery(tx, made.id, structs.replace(later, fingerprints=())) == {}
+        assert texts.of_delivery(driver(tx), made.id, later) == {}
+        assert texts.of_delivery(driver(tx), made.id, structs.replace(later, fingerprints=())) == {}
 
 
 def test_a_plan_that_is_applied_again_keeps_no_text_twice(store: Store) -> None:

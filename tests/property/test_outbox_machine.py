@@ -32,6 +32,7 @@ from notifier.core.rule import judge
 from notifier.store import history, hold, letters, outbox, snapshot
 from notifier.store.backlog import Superseded
 from notifier.store.database import open_store
+from notifier.store.driver import driver
 from notifier.store.history import Successor
 from notifier.store.letters import DECIDABLE, Selection
 from notifier.store.outbox import Claimed
@@ -40,6 +41,7 @@ from tests.outbox_model import (
     CHANNELS,
     OUTCOMES,
     POLICIES,
+    RECHECK_AFTER,
     RULES,
     STATUSES,
     TERMS,
@@ -179,6 +181,38 @@ class OutboxMachine(RuleBasedStateMachine):
             self.model.check_truth(each)
         return claimed
 
+    @rule(target=in_hand, channel=st.sampled_from(CHANNELS))
+    def claim_young(self, channel: str) -> MultipleResults[Claimed]:
+        """The send line claims the next one beside a record: the longest due, if that need not be re-checked."""
+        now = self.model.now
+        due = [each for each in self.model.claimable() if each.delivery.channel == channel and each.due_at <= now]
+        head = min(due, key=lambda each: (each.due_at, each.seq), default=None)
+        with self.store.writing_plainly(lazily=True) as connection:
+            claimed = outbox.claim_young(connection, channel, now, RECHECK_AFTER)
+        if head is None or now - head.made_at > RECHECK_AFTER:
+            assert claimed is None
+            return multiple()
+        assert claimed is not None
+        head.state = State.SENDING
+        head.attempts += 1
+        head.tries += 1
+        head.reasons.append(None)
+        assert (claimed.delivery.id, claimed.event) == (head.delivery.id, head.event)
+        assert (claimed.attempt, claimed.tries) == (head.attempts, head.tries)
+        return multiple(claimed)
+
+    @rule(claimed=consumes(in_hand))
+    def hand_back(self, claimed: Claimed) -> None:
+        """What was claimed and not begun is as it was; unless a process that died since had claimed it."""
+        with self.store.writing_plainly() as connection:
+            outbox.hand_back(connection, claimed)
+        each = self.model.owed[claimed.delivery.id]
+        if each.state is State.SENDING and each.attempts == claimed.attempt:
+            each.state = State.PENDING
+            each.attempts -= 1
+            each.tries -= 1
+            each.reasons.pop()
+
     @rule(claimed=consumes(in_hand), result=st.sampled_from(list(OUTCOMES)))
     def record(self, claimed: Claimed, result: Result) -> None:
         """An attempt of this process ends."""
@@ -192,7 +226,7 @@ class OutboxMachine(RuleBasedStateMachine):
         policy = POLICIES[claimed.delivery.channel]
         settlement = after_attempt(trial, OUTCOMES[result], self.model.now, 0.5, policy)
         with self.store.writing() as tx:
-            outbox.record(tx, claimed, OUTCOMES[result], settlement, self.model.now)
+            outbox.record(driver(tx), claimed, OUTCOMES[result], settlement, self.model.now)
         each.state = settlement.state
         each.due_at = settlement.due_at or each.due_at
         each.reasons[-1] = OUTCOMES[result].reason
