@@ -2,7 +2,7 @@
 """Runs notifier from a checkout: makes .venv beside this file, installs what is locked, and starts the command.
 
     python3 start.py demo [ARGS]       everything at once against a made-up enterprise, to look at
-    python3 start.py test [ARGS]       the tests; ARGS are pytest's
+    python3 start.py test [ARGS]       the tests; ARGS are pytest's, without any all run, on all cores
     python3 start.py COMMAND [ARGS]    any other command of notifier; --help lists them
 
 Only .venv is written, and only when the locks, pyproject.toml, the sources or this Python changed.
@@ -34,6 +34,8 @@ TO_RUN = ("requirements.lock", "requirements-build.lock")
 TO_TEST = ("requirements-dev.lock",)  # holds the other two
 PACKAGED = ("pyproject.toml", "README.md", "LICENSE", "config.example.toml", "notifier", "rules")
 
+SIDE_BY_SIDE = ("--numprocesses", "auto", "--dist", "worksteal")
+
 INSTALL = ("install", "--quiet", "--disable-pip-version-check", "--no-input")
 UNREACHED = ("Retrying (", "ConnectionError", "ConnectTimeout", "ProxyError", "SSLError", "name resolution")
 
@@ -46,7 +48,7 @@ def main(args: Sequence[str]) -> NoReturn:
     if args[0] == "test":
         prepare(TO_TEST)
         os.chdir(ROOT)
-        start([PYTHON, "-m", "pytest", *args[1:]])
+        start([PYTHON, "-m", "pytest", *(args[1:] or SIDE_BY_SIDE)])
     prepare(TO_RUN)
     start([BIN / "notifier", *args])
 

@@ -3,8 +3,10 @@
 Both are full of marked values, and after each test all that it left is searched for them.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from tests.acceptance.workplace import Workplace
 from tests.canary import SECRETS, MarkedEnterprise, Search
 
 _TOTAL = pytest.StashKey[Search]()
+_SAID = "canary"
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def overheard(request: pytest.FixtureRequest) -> Iterator[Overheard]:
     with overhearing() as heard:
         yield heard
         search = heard.search()
-        _add(request, search)
+        _add(request.config, search)
         assert not search.leaks, search.leaks
 
 
@@ -47,13 +50,27 @@ def workplace(tmp_path: Path, engage: Simulator, request: pytest.FixtureRequest)
         yield place
     finally:
         place.close()
-        _add(request, place.search)
+        _add(request.config, place.search)
 
 
-def _add(request: pytest.FixtureRequest, search: Search) -> None:
-    total = request.config.stash.setdefault(_TOTAL, Search())
+def _add(config: pytest.Config, search: Search) -> None:
+    total = config.stash.setdefault(_TOTAL, Search())
     total.looked_at.update(search.looked_at)
     total.size += search.size
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - the hook's signature
+    """Takes over what a process that ran some of the tests has searched."""
+    if said := getattr(node, "workeroutput", {}).get(_SAID):
+        _add(node.config, Search(looked_at=Counter(said["looked_at"]), size=said["size"]))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hands what was searched to the process that sums up, where that is another one."""
+    search = session.config.stash.get(_TOTAL, None)
+    if search and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_SAID] = {"looked_at": dict(search.looked_at), "size": search.size}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
