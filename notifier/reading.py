@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 SLICE_ROWS = 8000
 """How many appointments a slice may hold: of so many the ids and digests are in memory at once."""
 
-COMMIT_ROWS = 4000
+COMMIT_ROWS = 8000
 """Of how many appointments that differ all else is in memory at once."""
 
 TOLERANCE = 1.5

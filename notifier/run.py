@@ -48,10 +48,11 @@ class Run:
         self.baseline += len(plan.baseline)
         self.channels.update(delivery.channel for delivery in plan.deliveries)
         self.tally.changed((entry.event for entry in plan.recorded), plan.baseline)
-        moments = [row.appointment.updated_at for row in plan.rows]
-        # A time from the future would hide what changes until then.
-        newest = [min(moment, self.reading.window.end) for moment in moments]
-        self.watermark = max([*newest, *([self.watermark] if self.watermark else [])], default=None)
+        newest = max((row.appointment.updated_at for row in plan.rows), default=None)
+        if newest is not None:
+            # A time from the future would hide what changes until then.
+            newest = min(newest, self.reading.window.end)
+            self.watermark = max(newest, self.watermark or newest)
         begin = self.reading.window.start
         self.late += sum(begin is not None and entry.event.occurred_at < begin for entry in plan.recorded)
         lags = [now - entry.event.occurred_at for entry in plan.recorded]

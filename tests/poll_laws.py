@@ -244,7 +244,8 @@ def _first_sight(name: str, poll: Poll) -> Iterator[Breach]:
         yield Breach(Law.LOST, name, f"it changed since a complete look, and was stored in silence: {seen}")
     if any(owed) or not told:
         return
-    spell, seen = same[0]
+    # It may have been written anew meanwhile, with nothing changed that anybody watches.
+    spell, seen = next((pair for pair in same if pair[1] == seen), same[0])
     honest = _is_honest(spell, seen)
     if not any(look.reaches(seen, poll.ended_at) for look in poll.looks.tried):
         yield Breach(Law.INVENTED, name, f"nobody had looked where it is, yet it is news: {seen}")
