@@ -51,11 +51,13 @@ from notifier.preview import make_preview
 from notifier.progress import Watcher, open_watcher
 from notifier.queries import read_queries
 from notifier.query_view import show_queries
+from notifier.renewal import Renewal
 from notifier.sample import SAMPLE_RULE, sample_event
 from notifier.status import read_status
 from notifier.status_view import show_status
 from notifier.store import history
 from notifier.store.database import Store, open_store
+from notifier.supervisor import Supervisor
 from notifier.wiring import grants_of, manner_of, open_channels, open_clients
 
 
@@ -103,6 +105,9 @@ def cli(ctx: click.Context, log_format: LogFormat, log_level: str) -> None:
 def run(path: Path, once: bool) -> None:  # noqa: FBT001 - a flag of the command line
     """Poll and tell, until SIGTERM or Ctrl-C.
 
+    What changes in the configuration or the rules is taken up by itself, and
+    at once on SIGHUP; where it is wrong, the former goes on.
+
     With --once the exit code is 1 if a source or a delivery failed, or something waits for a decision.
     """
     settings, rules = _load(path)
@@ -111,8 +116,11 @@ def run(path: Path, once: bool) -> None:  # noqa: FBT001 - a flag of the command
         open_watcher(sys.stderr) as watcher,
     ):
         store.lock()
-        daemon = Daemon(settings, rules, store, watcher=watcher)
-        code = daemon.run_once() if once else daemon.run()
+        if once:
+            code = Daemon(settings, rules, store, watcher=watcher).run_once()
+        else:
+            renewal = Renewal(path, os.environ, store, watcher)
+            code = Supervisor(renewal.daemon(), renewal).run()
     leave(code)
 
 

@@ -1,11 +1,10 @@
-"""Wires the two lines from the settings, and runs them until told to stop.
+"""Wires the two lines from the settings, and runs them.
 
 APScheduler starts the sweeps, each in a thread of its own and never twice at once; a lane for each channel sends.
 Nothing connects the two but the outbox.
 """
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -13,8 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, timedelta
-from types import FrameType
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, JobExecutionEvent, JobSubmissionEvent
@@ -31,7 +29,7 @@ from notifier.core.rule import Rule
 from notifier.core.sweep import ANSWERED, Sweep, SweepRun
 from notifier.errors import Stopping, StoreError
 from notifier.fills import Fills
-from notifier.lane import Lane, drain
+from notifier.lane import Lane, Left, await_end, drain
 from notifier.memory import calm_collector, share_heaps
 from notifier.operator_route import LOOK_SECONDS, OperatorRoute
 from notifier.poller import STRAYS, Poller
@@ -50,12 +48,6 @@ WIPE_SECONDS = 600
 STORE_PAUSE = timedelta(seconds=30)
 """How long after a failure of the store at the latest a sweep is read again."""
 
-SIGNAL_SECONDS = 0.5
-"""How long a signal may stay unheard."""
-
-GRACE_SECONDS = 8.0
-"""How long the steps in hand may take after a signal to stop; what is not done by then is done again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Beat:
@@ -67,7 +59,7 @@ class Beat:
 
 
 class Daemon:
-    """The two lines over one store. Build it once; then either `run`, or `run_once`."""
+    """The two lines over one store. Build it once; then either `start` and `stop`, or `run_once`."""
 
     def __init__(
         self,
@@ -78,7 +70,9 @@ class Daemon:
         clock: Clock = utc_now,
         watcher: Watcher | None = None,
         ticks: Callable[[], float] = time.monotonic,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
+        """`refusal` says what is wrong with what people wrote since, for which this daemon goes on."""
         self.stopping = threading.Event()
         self._store = store
         self._clock = clock
@@ -118,7 +112,9 @@ class Daemon:
             name: Lane(sender, clock, self.stopping, self._break, self._store_watch)
             for name, sender in self._senders.items()
         }
-        self._operator = OperatorRoute(settings, store, clock, self.stopping, self._break, self._store_watch, ticks)
+        self._operator = OperatorRoute(
+            settings, store, clock, self.stopping, self._break, self._store_watch, ticks, refusal
+        )
         self._scheduler = BackgroundScheduler(
             # Polls that hang, which is a trouble, must not keep the operator from looking.
             executors={"default": JobThreads(len(self._beats) + len(self._pollers)), "operator": JobThreads(1)},
@@ -127,22 +123,10 @@ class Daemon:
             timezone=UTC,
         )
 
-    def run(self) -> int:
-        """Polls and sends until SIGTERM, SIGINT or the end of a lane; returns the exit code.
-
-        Ends within ten seconds of the signal: the steps in hand are finished, or left to the next start.
-        """
-        previous = {number: signal.signal(number, self._signalled) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            self.start()
-            # A signal that comes just before a wait is not heard during it: Python runs handlers between its own steps.
-            while not self.stopping.wait(SIGNAL_SECONDS):
-                pass
-        finally:
-            self.stop()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-        return 1 if self._broken else 0
+    @property
+    def broken(self) -> bool:
+        """Whether a lane ended by itself, after which a daemon is only half alive."""
+        return bool(self._broken)
 
     def run_once(self) -> int:
         """Polls every sweep once, then sends everything that is due; what the operator is to hear, in the end.
@@ -165,11 +149,12 @@ class Daemon:
         answered = all(run.outcome in ANSWERED and not run.held for run in runs)
         return 0 if answered and not failures and not strays else 1
 
-    def start(self) -> None:
-        """Starts the sweeps and the lanes."""
+    def start(self, *, resumed: bool = False) -> None:
+        """Starts the sweeps and the lanes; where it takes over, sweeps that are as they were keep their beat."""
         share_heaps()
         calm_collector()
         self._recover()
+        begins = self._next_runs() if resumed else {}
         self._scheduler.add_listener(self._skipped, EVENT_JOB_MAX_INSTANCES)
         self._scheduler.add_listener(self._crashed, EVENT_JOB_ERROR)
         for beat in self._beats:
@@ -179,7 +164,7 @@ class Daemon:
                 args=[beat],
                 id=f"{beat.source}/{beat.sweep.name}",
                 # Real time, whatever clock the lines are told.
-                next_run_time=utc_now(),
+                next_run_time=begins.get((beat.source, beat.sweep.name), utc_now()),
             )
             self._jobs[f"{beat.source}/{beat.sweep.name}"] = (beat.source, beat.sweep.name)
         for source in self._pollers:
@@ -201,18 +186,17 @@ class Daemon:
         self._scheduler.start()
         log.info("started", sweeps=len(self._beats), channels=len(self._lanes))
 
-    def stop(self) -> None:
-        """Stops polling and sending; waits for the steps in hand, but no longer than the grace."""
+    def stop(self, left: Left = lambda: 0, left_to_send: Left | None = None) -> None:
+        """Stops polling and sending, and waits for the steps in hand while there are seconds left for that."""
         self.stopping.set()
-        deadline = time.monotonic() + GRACE_SECONDS
         if self._scheduler.running:
             # It waits for polls without a time-out; the thread that waits is given one instead.
             ending = threading.Thread(target=self._scheduler.shutdown, name="ending", daemon=True)
             ending.start()
-            ending.join(max(deadline - time.monotonic(), 0))
+            await_end(lambda seconds: _join(ending, seconds), left)
         for lane in self._lanes.values():
-            lane.join(max(deadline - time.monotonic(), 0))
-        self._operator.join(lambda: max(deadline - time.monotonic(), 0))
+            await_end(lane.join, left_to_send or left)
+        self._operator.join(left_to_send or left)
         self._close()
         log.info("stopped")
 
@@ -290,6 +274,18 @@ class Daemon:
             log.error("channel_missing", channel=name, deliveries=waiting)
         return sum(strays.values())
 
+    def _next_runs(self) -> dict[tuple[str, str], datetime]:
+        """Returns when the sweeps are due that were read just as they are to be read now."""
+        now = utc_now()
+        with self._store.reading() as tx:
+            last = {(one.source, one.name): one.last for one in snapshot.sweeps(tx)}
+            scopes = {(name, look.scope) for name in self._pollers for look in snapshot.looks(tx, name)}
+        return {
+            (beat.source, beat.sweep.name): min(max(run.started_at + beat.sweep.every, now), now + beat.sweep.every)
+            for beat in self._beats
+            if (beat.source, beat.sweep.scope) in scopes and (run := last.get((beat.source, beat.sweep.name)))
+        }
+
     def _judge_former(self, tx: Transaction) -> None:
         """Judges what sweeps left that are not configured any more; the others do so themselves at their next run."""
         configured = {(beat.source, beat.sweep.name) for beat in self._beats}
@@ -310,14 +306,6 @@ class Daemon:
         failures = sum(sent.settlement.state is not State.DELIVERED for sent in drain(sender))
         with self._store.reading() as tx:
             return failures + outbox.due(tx, sender.channel.name, self._clock())
-
-    def _signalled(self, number: int, _frame: FrameType | None) -> None:
-        # In a thread of its own: the handler may have interrupted whoever holds the lock of the event, or of a log.
-        threading.Thread(target=self._stop_by, args=(signal.Signals(number).name,), name="signalled").start()
-
-    def _stop_by(self, name: str) -> None:
-        log.info("signalled", signal=name)
-        self.stopping.set()
 
     def _break(self, lane: str) -> None:
         self._broken.append(lane)
@@ -348,6 +336,11 @@ class Daemon:
         for sender in self._senders.values():
             sender.close()
         self._operator.close()
+
+
+def _join(thread: threading.Thread, seconds: float) -> bool:
+    thread.join(seconds)
+    return not thread.is_alive()
 
 
 def leave(code: int) -> None:

@@ -70,11 +70,12 @@ class Heart:
         if since is None:
             log.warning("heartbeat_failed", error=error)
 
-    def join(self, timeout_seconds: float) -> None:
-        """Waits for the beat in hand, but no longer than this."""
+    def join(self, timeout_seconds: float) -> bool:
+        """Waits for the beat in hand, but no longer than this; returns whether that has ended."""
         self._due.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while True:

@@ -17,6 +17,19 @@ BEAT = timedelta(seconds=5)
 Came_co = TypeVar("Came_co", covariant=True)
 
 
+Left = Callable[[], float]
+"""Says for how many more seconds something is awaited; asked again and again, since that may change."""
+
+ASK_SECONDS = 0.5
+"""How often."""
+
+
+def await_end(join: Callable[[float], bool], left: Left) -> None:
+    """Waits until something has ended, while there are seconds left; `join` waits so long and says whether it has."""
+    while not join(min(max(left(), 0), ASK_SECONDS)) and left() > 0:
+        pass
+
+
 class Sends(Protocol[Came_co]):
     """What sends one channel what it is owed: deliveries, or notices."""
 
@@ -73,11 +86,12 @@ class Lane:
         """Hints that something may be due."""
         self._wake.set()
 
-    def join(self, timeout_seconds: float) -> None:
-        """Waits for the send in hand, but no longer than this."""
+    def join(self, timeout_seconds: float) -> bool:
+        """Waits for the send in hand, but no longer than this; returns whether that has ended."""
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         """Sends until stopped; a lane that ends by itself is reported, since a half-alive daemon is worse than none."""

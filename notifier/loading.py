@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from notifier.channels.channel import ChannelError, open_channel
-from notifier.config.rulebook import load_rulebook
+from notifier.config.rulebook import load_rulebook, rule_files
 from notifier.config.settings import DEFAULT_SWEEPS, Outline, Settings, Source, load_settings, read_outline
 from notifier.core.pushdown import PlannedSweep, own_sweeps, plan_sweeps
 from notifier.core.rule import Rule
@@ -31,6 +31,11 @@ def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, t
     if problems:
         raise ConfigError(_sorted(problems))
     return _with_sweeps(settings, rules), rules
+
+
+def files_of(path: Path, settings: Settings) -> tuple[Path, ...]:
+    """Returns the files that were read, or would be now, to get these settings and their rules."""
+    return (path, *rule_files(settings)[0])
 
 
 def load_planned(path: Path, environ: Mapping[str, str]) -> Settings:

@@ -28,6 +28,8 @@ def calm_collector() -> None:
     A page is tens of thousands of short-lived objects, none of them in a cycle; collecting at the default pace takes
     up to half of a poll's time.
     """
+    # What was set apart before may have died since.
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

@@ -61,7 +61,8 @@ class _Sight:
 class Operator:
     """Knows who the operator is; several threads may let it look.
 
-    `ticks` are the seconds of a clock that nobody sets, and `heartbeat` says how the last one fared.
+    `ticks` are the seconds of a clock that nobody sets, `heartbeat` says how the last one fared, and `refusal` what is
+    wrong with what people wrote since this process took its configuration; empty for nothing.
     """
 
     def __init__(
@@ -71,12 +72,14 @@ class Operator:
         clock: Clock,
         ticks: Callable[[], float] = time.monotonic,
         heartbeat: Callable[[], Heartbeat | None] = lambda: None,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
         self._settings = settings
         self._store = store
         self._clock = clock
         self._ticks = ticks
         self._heartbeat = heartbeat
+        self._refusal = refusal
         self._since = clock()
         #: What the clock showed at the last look when the other one began to tick.
         self._begin = self._since - timedelta(seconds=ticks())
@@ -194,6 +197,7 @@ class Operator:
         yield from self._of_rules(tx, known, now)
         yield from self._of_operators(tx, now)
         yield checkup.examine_clock(sight.jump, now)
+        yield checkup.examine_configuration(self._refusal(), now)
         disk = checkup.examine_disk(sight.room, now) if sight.room else None
         heartbeat = checkup.examine_heartbeat(sight.heartbeat, self._after)
         yield from (one for one in (disk, heartbeat) if one is not None)
@@ -203,6 +207,12 @@ class Operator:
             trouble = known.get(checkup.channel_name(channel))
             since = min(now - checkup.STILL, trouble.began_at if trouble else now)
             yield checkup.examine_channel(channel, notices.dead_letters(tx, channel, since), now)
+        missing = notices.waiting(tx, list(self._settings.channels))
+        # Those that are told already may be over.
+        told = [one.name.partition(" ")[2] for one in known.values() if one.kind is TroubleKind.MISSING]
+        for channel in dict.fromkeys([*missing, *told]):
+            if channel not in self._settings.channels:
+                yield checkup.examine_missing(channel, missing.get(channel, 0), now)
 
     def _of_lanes(self, tx: Transaction, now: datetime) -> Iterator[Finding]:
         standings = lanes.standings(tx)

@@ -18,7 +18,7 @@ from notifier.core.delivery import State
 from notifier.core.sweep import SweepRun
 from notifier.errors import StoreError
 from notifier.heartbeat import Heart
-from notifier.lane import Lane, drain
+from notifier.lane import Lane, Left, await_end, drain
 from notifier.notice_sender import NoticeSender
 from notifier.operator import Operator
 from notifier.store import notices
@@ -44,12 +44,13 @@ class OperatorRoute:
         broken: Callable[[str], None],
         watch: StoreWatch,
         ticks: Callable[[], float] = time.monotonic,
+        refusal: Callable[[], str] = lambda: "",
     ) -> None:
         self._clock = clock
         url = settings.operator.heartbeat_url
         monitor = None if url is None else Monitor(url.get_secret_value())
         self._heart = Heart(monitor, settings.sources, clock, stopping)
-        self._operator = Operator(settings, store, clock, ticks, self._heart.last)
+        self._operator = Operator(settings, store, clock, ticks, self._heart.last, refusal)
         self._channels = open_channels(settings, settings.operator.channels)
         policies = policies_of(settings, self._channels)
         self._senders = [
@@ -105,11 +106,11 @@ class OperatorRoute:
         with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
             return sum(lanes.map(_send_all, self._senders))
 
-    def join(self, timeout_seconds: Callable[[], float]) -> None:
-        """Waits for the sends in hand, each no longer than there is time left."""
+    def join(self, left: Left) -> None:
+        """Waits for the sends in hand while there are seconds left."""
         for lane in self._lanes:
-            lane.join(timeout_seconds())
-        self._heart.join(timeout_seconds())
+            await_end(lane.join, left)
+        await_end(self._heart.join, left)
 
     def close(self) -> None:
         """Closes what the channels keep open."""

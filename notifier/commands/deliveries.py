@@ -102,13 +102,15 @@ def retry(path: Path, as_json: bool, **options: Any) -> None:  # noqa: FBT001
 @click.command()
 @with_config
 @with_selection
+@click.option("--waiting", is_flag=True, help="What was not sent yet.")
 @with_json
 def drop(path: Path, as_json: bool, **options: Any) -> None:  # noqa: FBT001
     """Leave unsent what was given up, for good.
 
     DELIVERY is an id from `notifier deliveries`, or its beginning. Else say
     which by --rule, --channel, --since, of which all must hold, or by --all.
-    Without --uncertain only dead letters are meant. It stays on record.
+    Without --uncertain or --waiting only dead letters are meant. It stays on
+    record.
     """
     _decide(path, options, _DROPPED, as_json=as_json)
 
@@ -156,6 +158,7 @@ def _selection(
     dead: bool,
     uncertain: bool,
     everything: bool,
+    waiting: bool = False,
 ) -> Selection:
     """Returns what is meant.
 
@@ -165,11 +168,11 @@ def _selection(
     narrowed = bool(rule or channel or since)
     if not delivery and not narrowed and not everything:
         raise click.UsageError("say which: ids, --rule, --channel, --since or --all")
-    if delivery and (narrowed or everything or dead or uncertain):
+    if delivery and (narrowed or everything or dead or uncertain or waiting):
         raise click.UsageError("ids say which; leave out the options that say so, too")
     if everything and narrowed:
         raise click.UsageError("--all is everything; leave it out, or the options that say less")
-    states = frozenset(_states(dead=dead, uncertain=uncertain))
+    states = frozenset(_states(dead=dead, uncertain=uncertain) | ({State.PENDING} if waiting else set()))
     return Selection(
         ids=delivery, rule=rule, channel=channel, since=_begin(since), states=states or frozenset({State.DEAD})
     )

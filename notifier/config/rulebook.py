@@ -167,7 +167,7 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
     Raises:
         ConfigError: with everything that is wrong in all the files.
     """
-    paths, problems = _rule_files(settings)
+    paths, problems = rule_files(settings)
     grants = {name: channel.grant for name, channel in settings.channels.items() if channel is not None}
     context = {"channels": tuple(settings.channels), "sources": tuple(settings.sources), "grants": grants}
     rules: list[Rule] = []
@@ -191,7 +191,7 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def _rule_files(settings: Settings | Outline) -> tuple[list[Path], list[Problem]]:
+def rule_files(settings: Settings | Outline) -> tuple[list[Path], list[Problem]]:
     """Returns the files by name, each once, and a problem for each pattern that matches none."""
     found: set[Path] = set()
     problems: list[Problem] = []

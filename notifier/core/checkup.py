@@ -28,6 +28,7 @@ STEADY = timedelta(minutes=1)
 """A clock that runs apart from one that nobody sets by more than this, from one look to the next, was set."""
 
 CLOCK: Final = "clock"
+CONFIGURATION: Final = "configuration"
 HEARTBEAT: Final = "heartbeat"
 """What these are called in a trouble."""
 
@@ -119,7 +120,7 @@ def disk_name(folder: str) -> str:
 
 def names_of_ours(channels: Iterable[str], operators: Iterable[str], *, beats: bool) -> set[str]:
     """Returns the names of what may be in trouble on our side, but for rules and the disk."""
-    names = {CLOCK, *map(operator_name, operators), *([HEARTBEAT] if beats else ())}
+    names = {CLOCK, CONFIGURATION, *map(operator_name, operators), *([HEARTBEAT] if beats else ())}
     for channel in channels:
         names |= {channel_name(channel), lane_name(channel)}
     return names
@@ -151,6 +152,12 @@ def examine_channel(channel: str, dead: DeadLetters | None, now: datetime) -> Fi
         return Finding(name, now, None)
     text = f"{_messages(dead.count)} given up; the reason of the last one: {dead.reason}"
     return Finding(name, now, Trouble(TroubleKind.DEAD_LETTERS, text, since=dead.at))
+
+
+def examine_missing(channel: str, waiting: int, now: datetime) -> Finding:
+    """Says that so many messages wait for a channel that is not configured."""
+    trouble = Trouble(TroubleKind.MISSING, f"{_wait(waiting)} for it") if waiting else None
+    return Finding(channel_name(channel), now, trouble)
 
 
 def examine_rule(rule: str, bad: BadTemplate | None, now: datetime) -> Finding:
@@ -206,6 +213,11 @@ def examine_clock(jump: timedelta, now: datetime) -> Finding:
     return Finding(CLOCK, now, Trouble(TroubleKind.CLOCK, text))
 
 
+def examine_configuration(refusal: str, now: datetime) -> Finding:
+    """Says whether what people wrote since the start is good; `refusal` says what is wrong with it."""
+    return Finding(CONFIGURATION, now, Trouble(TroubleKind.CONFIGURATION, refusal) if refusal else None)
+
+
 def examine_heartbeat(last: Heartbeat | None, after: timedelta) -> Finding | None:
     """Says whether the monitor outside hears us."""
     if last is None:
@@ -249,8 +261,11 @@ def _say_failures(standing: Standing, waiting: int) -> str:
     sends = "the last send" if standing.failures == 1 else f"the last {standing.failures} sends"
     reason = standing.reason.value if standing.reason else "unknown"
     detail = f" ({standing.detail})" if standing.detail else ""
-    messages = {0: "nothing waits", 1: "1 message waits"}.get(waiting, f"{waiting} messages wait")
-    return f"{sends} failed, the newest: {reason}{detail}; {messages}"
+    return f"{sends} failed, the newest: {reason}{detail}; {_wait(waiting)}"
+
+
+def _wait(count: int) -> str:
+    return {0: "nothing waits", 1: "1 message waits"}.get(count, f"{count} messages wait")
 
 
 def _megabytes(number: int) -> str:

@@ -66,7 +66,7 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "refuses access",
         "answers again",
         "No change is noticed, so nobody is told of one. Nothing is lost: it is found afterwards.",
-        f"Correct token, scope or enterprise and start notifier again; else it asks again in 15 minutes. {_LOOK}",
+        f"Correct token, scope or enterprise, which is taken up by itself; else it asks again in 15 minutes. {_LOOK}",
     ),
     ("sweep", TroubleKind.UNAVAILABLE): _Words(
         "gets no answer, though others of its source do",
@@ -78,7 +78,7 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "is refused, though others of its source are not",
         _SWEEP_BACK,
         _LATER,
-        f"Correct its filters in config.toml and start notifier again. {_LOOK}",
+        f"Correct its filters in config.toml; that is taken up by itself. {_LOOK}",
     ),
     ("sweep", TroubleKind.INCOMPLETE): _Words(
         "can't be read completely",
@@ -134,7 +134,7 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "has a template that fails",
         "has no new failures",
         "The messages that it makes of these events do not arrive. They are kept.",
-        "Correct its title or body, then: notifier check. Start notifier again. Send them again: notifier retry "
+        "Correct its title or body, which is taken up by itself. Look: notifier check. Send them again: notifier retry "
         "--rule {name}. Leave them unsent: notifier drop --rule {name}",
     ),
     ("disk", TroubleKind.DISK): _Words(
@@ -143,6 +143,19 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "When it is full, nothing can be put on record: nothing is read and nothing is sent, this neither. Nothing is "
         "lost: it goes on by itself when there is room.",
         "Make room on it, or move the store to a larger one. Look: df -h {name}",
+    ),
+    ("channel", TroubleKind.MISSING): _Words(
+        "is not configured any more, and messages wait for it",
+        "has no messages that wait in vain",
+        "These messages do not go out. They are kept. All the rest goes on.",
+        "Put the channel back into config.toml, and they go out. Or leave them unsent: notifier drop --waiting "
+        "--channel {name}",
+    ),
+    ("configuration", TroubleKind.CONFIGURATION): _Words(
+        "was changed and can't be used",
+        "can be used again",
+        "The rules and channels that were read before hold on. Nothing is lost.",
+        "Correct it; it is taken up by itself. Look: notifier check",
     ),
     ("clock", TroubleKind.CLOCK): _Words(
         "is not steady",

@@ -28,6 +28,10 @@ class TroubleKind(StrEnum):
     DEAD_LETTERS = "dead_letters"
     #: Messages were given up since the template of their rule fails.
     TEMPLATE = "template"
+    #: Messages wait for a channel that is not configured any more.
+    MISSING = "missing"
+    #: What people wrote since the start can't be used; the former rules hold.
+    CONFIGURATION = "configuration"
     #: A lane is paused, since its channel fails.
     PAUSED = "paused"
     #: A lane will soon be switched off.

@@ -1,5 +1,7 @@
 """Dead letters: deliveries that were given up, or may have arrived, and what a person decides about them.
 
+What waits can be dropped, too: it may be for a channel that is gone for good.
+
 They stay until somebody does. To send one again keeps its id and its place among those of its appointment, and counts
 its tries anew; its attempts stay on record.
 """
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlmodel import Session, col
 
 from notifier.core.delivery import Reason, State
@@ -29,7 +31,7 @@ class Selection:
     ids: tuple[str, ...] = ()
     rule: str | None = None
     channel: str | None = None
-    #: Given up at this time or later.
+    #: Given up at this time or later; owed since then where it waits.
     since: datetime | None = None
     states: frozenset[State] = frozenset({State.DEAD})
 
@@ -63,7 +65,8 @@ def find(tx: Session, selection: Selection) -> list[Letter]:
     if selection.channel is not None:
         query = query.where(col(DeliveryRow.channel) == selection.channel)
     if selection.since is not None:
-        query = query.where(col(DeliveryRow.settled_at) >= selection.since)
+        # What waits is not settled.
+        query = query.where(func.coalesce(DeliveryRow.settled_at, DeliveryRow.created_at) >= selection.since)
     return [_letter(row) for row in tx.execute(query.order_by(col(DeliveryRow.seq)))]
 
 

@@ -199,6 +199,13 @@ def owed(tx: Session, channel: str) -> int:
     return tx.exec(query).one()
 
 
+def waiting(tx: Session, channels: Collection[str]) -> dict[str, int]:
+    """Returns how many deliveries wait for channels that are none of these."""
+    open_ = and_(col(DeliveryRow.settled_at).is_(None), col(DeliveryRow.state) == State.PENDING)
+    query = select(DeliveryRow.channel, func.count()).where(open_, col(DeliveryRow.channel).not_in(channels))
+    return dict(tx.exec(query.group_by(col(DeliveryRow.channel))).all())
+
+
 def _given_up(channels: Collection[str], since: datetime) -> ColumnElement[bool]:
     return and_(
         col(DeliveryRow.state) == State.DEAD,

@@ -23,6 +23,7 @@ from notifier.progress import Watcher
 from notifier.sender import Sender
 from notifier.store import history, outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.supervisor import Supervisor
 from tests.builders import rule
 from tests.captured_logs import captured_logs
 from tests.configured import settings, source
@@ -195,7 +196,7 @@ def run_until(daemon: Daemon, engage: Simulator, requests: int) -> int:
     stopper = Thread(target=stop)
     stopper.start()
     try:
-        return daemon.run()
+        return Supervisor(daemon).run()
     finally:
         stopper.join()
 
@@ -220,7 +221,7 @@ def test_a_signal_that_interrupts_nothing_is_heard(tmp_path: Path, engage: Simul
 
     interrupter = Thread(target=interrupt)
     interrupter.start()
-    assert daemon.run() == 0
+    assert Supervisor(daemon).run() == 0
     interrupter.join()
     assert heard == [True]
 
@@ -241,7 +242,7 @@ def test_a_run_ends_with_a_lane(
         configured = settings(
             tmp_path, source(engage.base_url, f'token = "{engage.token}"'), {"crm": crm.url, "team": "console://"}
         )
-        assert Daemon(configured, [], store).run() == 1
+        assert Supervisor(Daemon(configured, [], store)).run() == 1
 
 
 def test_a_lane_that_hangs_delays_no_other(tmp_path: Path, engage: Simulator, store: Store) -> None:
