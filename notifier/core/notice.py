@@ -137,6 +137,12 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "Correct its title or body, then: notifier check. Start notifier again. Send them again: notifier retry "
         "--rule {name}. Leave them unsent: notifier drop --rule {name}",
     ),
+    ("silence", TroubleKind.ENDING): _Words(
+        "ends within an hour",
+        "is over",
+        "Then what it swallowed so far is told again, of events from then on. What it has swallowed stays unsent.",
+        "Nothing, if that is right. Else make another one: notifier silence add. Look: notifier silence list",
+    ),
     ("disk", TroubleKind.DISK): _Words(
         "is nearly full",
         "has room again",
