@@ -80,6 +80,8 @@ def _list(value: object) -> object:
 
 def _named(value: object) -> object:
     """Returns a text as the table of hours that names a calendar."""
+    if not isinstance(value, str | dict):
+        raise wrong('must be the name of a calendar, or a table like { from = "08:00", to = "18:00" }')
     return {"calendar": value} if isinstance(value, str) else value
 
 

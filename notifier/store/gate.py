@@ -1,6 +1,7 @@
 """The gate before the send line: what is due and may not go out all the same, since its hours are over or by a silence.
 
-Both were asked when the delivery was made; it may have waited since, and people may have said something else.
+Both were asked when the delivery was made. They are asked again of what has waited since, as people may have said
+something else, and its hours may have passed.
 """
 
 import sqlite3
@@ -50,7 +51,7 @@ def swallow(tx: Session, seq: int, delivery: Delivery, event: Event, now: dateti
         return None
     settled = (admission.silenced.value, rows.stored(now), admission.silence)
     _tell(driver(tx), _SILENCE, settled, admission.story, seq)
-    texts.prune_one(tx, delivery.id)
+    texts.prune_one(driver(tx), delivery.id)
     return Superseded(
         delivery=delivery.id,
         event_id=event.id,

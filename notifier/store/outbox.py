@@ -118,9 +118,9 @@ def claim(
     The attempt of each is on record from here on, so claim no more than will be tried at once: after a crash all
     of them have one try less.
 
-    Unless there are no terms: what falls outside the hours of its rule is put off, what has waited is re-checked, and
-    a silence may swallow what was never tried. `tell` hears of what is not sent by that; if nothing else comes of a
-    claim, there may be more to claim.
+    By the terms, unless there are none, what has waited is put off where its rule has hours and these are over, is
+    re-checked, and may be swallowed by a silence. `tell` hears of what is not sent by that; if nothing else comes of
+    a claim, there may be more to claim.
     """
     claimed: list[Claimed] = []
     most, connection = MOST_SUPERSEDED, driver(tx)
@@ -128,10 +128,12 @@ def claim(
         superseded: list[Superseded] = []
         put_off = 0
         for head in _due(connection, channel, now, limit - len(claimed)):
-            if terms is not None and postpone(tx, head.seq, head.delivery, head.event, terms, now):
-                put_off += 1
-                continue
-            passed = _pass(tx, head, terms, now, superseded)
+            passed: Claimed | None = head
+            if terms is not None and not _is_young(head, now, terms.after):
+                if postpone(tx, head.seq, head.delivery, head.event, terms, now):
+                    put_off += 1
+                    continue
+                passed = _recheck(tx, head, terms, now, superseded)
             if passed is not None:
                 claimed.append(_start(connection, passed, now))
         for one in superseded:
@@ -145,7 +147,7 @@ def claim(
 def claim_young(connection: sqlite3.Connection, channel: str, now: datetime, young: timedelta) -> Claimed | None:
     """Claims the channel's first due delivery if it is so young that it need not be re-checked; None for none such."""
     for head in _due(connection, channel, now, 1):
-        if now - head.made_at <= young:
+        if _is_young(head, now, young):
             return _start(connection, head, now)
     return None
 
@@ -257,29 +259,22 @@ def _due(connection: sqlite3.Connection, channel: str, now: datetime, limit: int
     ]
 
 
-def _pass(
-    tx: Session, head: Claimed, terms: Terms | None, now: datetime, superseded: list[Superseded]
-) -> Claimed | None:
-    """Returns what is sent in place of what could be, and was not swallowed; None for nothing."""
-    passed = _recheck(tx, head, terms, now, superseded)
-    if passed is None or terms is None or passed.attempt > 0:
-        return passed
-    swallowed = swallow(tx, passed.seq, passed.delivery, passed.event, now)
-    if swallowed is None:
-        return passed
-    superseded.append(swallowed)
-    return None
+def _is_young(head: Claimed, now: datetime, after: timedelta) -> bool:
+    """Whether a delivery has not waited, so that nothing has come between."""
+    return head.delivery.not_before is None and now - head.made_at <= after
 
 
-def _recheck(
-    tx: Session, head: Claimed, terms: Terms | None, now: datetime, superseded: list[Superseded]
-) -> Claimed | None:
+def _recheck(tx: Session, head: Claimed, terms: Terms, now: datetime, superseded: list[Superseded]) -> Claimed | None:
     """Returns what is sent in place of what could be; None for nothing, or for something that has to be asked for."""
-    if terms is None or (head.delivery.not_before is None and now - head.made_at <= terms.after):
-        return head
     rechecked = recheck_head(tx, head.seq, head.delivery, terms, now)
     superseded += rechecked.superseded
-    return None if rechecked.event is None else replace(head, event=rechecked.event)
+    if rechecked.event is None:
+        return None
+    passed = replace(head, event=rechecked.event)
+    # What was tried may have arrived, so that more is to be told.
+    swallowed = None if passed.attempt else swallow(tx, passed.seq, passed.delivery, passed.event, now)
+    superseded += [swallowed] if swallowed else []
+    return None if swallowed else passed
 
 
 def _start(connection: sqlite3.Connection, head: Claimed, now: datetime) -> Claimed:
