@@ -131,7 +131,7 @@ def _short_reason(record: DeliveryRecord) -> str:
 
 
 def show_silences(records: Sequence[SilenceRecord], zone: ZoneInfo) -> str:
-    """Returns a table of silences, the first made first, and below it why each was made."""
+    """Returns a table of silences, the first made first, and below it what each is about, and why."""
     if not records:
         return "No silences."
     rows = (
@@ -141,13 +141,12 @@ def show_silences(records: Sequence[SilenceRecord], zone: ZoneInfo) -> str:
             "lasts" if record.lasts else "over",
             str(record.swallowed),
             record.silence.author,
-            say_what(record.silence),
         )
         for record in records
     )
-    shown = table(("SILENCE", "UNTIL", "STATE", "SWALLOWED", "BY", "WHAT"), rows, cut=("BY", "WHAT"))
-    reasons = (wrap(f"{record.silence.id}: {record.silence.why}", "   ") for record in records)
-    return "\n".join([shown, "", *reasons])
+    shown = table(("SILENCE", "UNTIL", "STATE", "SWALLOWED", "BY"), rows, cut=("BY",))
+    abouts = (f"{record.silence.id}: {say_what(record.silence)} ({record.silence.why})" for record in records)
+    return "\n".join([shown, *(wrap(about, "   ") for about in abouts)])
 
 
 def show_drift(drift: Sequence[Difference]) -> str:

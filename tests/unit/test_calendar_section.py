@@ -256,8 +256,7 @@ def test_mistakes_in_hours(tmp_path: Path, text: str, said: str) -> None:
         (
             '"directory:offices"',
             'otherwise = "team"',
-            "4: `channels` has `directory:offices`, and a directory has no channels of `offices`; "
-            "did you mean `office`?",
+            "4: `channels` has `directory:offices`, and a directory has no channels of `offices`; did you mean `office`?",  # noqa: E501
         ),
         ('"teem"', "", "4: `channels`: there is no channel `teem`; did you mean `team`?"),
         (
