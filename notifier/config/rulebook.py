@@ -76,8 +76,8 @@ def _template(value: str, info: ValidationInfo) -> str:
 def _reachable(info: ValidationInfo) -> list[str]:
     """Returns the channels that the rule may tell."""
     otherwise = info.data.get("otherwise")
-    known = frozenset(info.context["channels"]) if info.context else frozenset()
-    return reachable((*info.data.get("channels", ()), *([otherwise] if otherwise else ())), Recipients(known))
+    names = (*info.data.get("channels", ()), *([otherwise] if otherwise else ()))
+    return reachable(names, info.context["recipients"]) if info.context else []
 
 
 def _channel(value: str, info: ValidationInfo) -> str:
@@ -234,6 +234,7 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
         "channels": tuple(settings.channels),
         "sources": tuple(settings.sources),
         "calendars": tuple(settings.calendars),
+        "recipients": Recipients(frozenset(settings.channels)),
         "grants": grants,
     }
     rules: list[Rule] = []

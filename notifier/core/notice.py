@@ -140,7 +140,7 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
     ("silence", TroubleKind.ENDING): _Words(
         "ends within an hour",
         "is over",
-        "Then what it swallowed so far is told again, of events from then on. What it has swallowed stays unsent.",
+        "From then on, what it is about is told again. What it has swallowed stays unsent.",
         "Nothing, if that is right. Else make another one: notifier silence add. Look: notifier silence list",
     ),
     ("disk", TroubleKind.DISK): _Words(

@@ -133,7 +133,7 @@ def test_what_is_refused(place: Path, arguments: tuple[str, ...], said: str) -> 
 
 def test_nobody_knows_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container there may be no name; then one has to be given."""
-    monkeypatch.setattr("getpass.getuser", lambda: {}["uid"])
+    monkeypatch.setattr("getpass.getuser", lambda: dict[str, str]()["uid"])
     refused = notifier("silence", "add", *ABOUT)
     assert refused.exit_code == 2
     assert "nobody knows who you are here; say so: --author" in refused.stderr
