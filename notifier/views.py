@@ -137,7 +137,7 @@ def show_silences(records: Sequence[SilenceRecord], zone: ZoneInfo) -> str:
     rows = (
         (
             str(record.silence.id),
-            say_minute(record.silence.ended_at or record.silence.until, zone),
+            f"{(record.silence.ended_at or record.silence.until).astimezone(zone):%Y-%m-%d %H:%M}",
             "lasts" if record.lasts else "over",
             str(record.swallowed),
             record.silence.author,

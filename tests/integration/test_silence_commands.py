@@ -82,7 +82,7 @@ def test_it_is_made_listed_and_ended(store: Store) -> None:
     said = "Silence 1 until 2999-12-01 08:00:00: rule late, office 12 or 13, kind created."
     assert made.stdout.split() == said.split()
     listed = notifier("silence", "list").stdout
-    assert "1        12-01 08:00  lasts  0          ana\n" in listed
+    assert "1        2999-12-01 08:00  lasts  0          ana\n" in listed
     assert "1: rule late, office 12 or 13, kind created (the move)\n" in listed
     ended = notifier("silence", "end", "1", "--author", "ben")
     assert (ended.exit_code, ended.stdout) == (0, "Silence 1 is over.\n")
