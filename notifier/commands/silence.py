@@ -82,6 +82,8 @@ def add(
     moment = _moment(until, settings.zone, now)
     if not why.strip():
         raise click.BadParameter("say why", param_hint="--why")
+    for option, text in (("--why", why), ("--author", author or ""), *(("--where", one) for one in where)):
+        _check_plain(text, option)
     with open_store(settings.store.url, synchronous=settings.store.synchronous) as store, store.writing() as tx:
         made = silences.add(
             tx, rules=rules, where=wanted, author=author or _login(), why=why.strip(), until=moment, now=now
@@ -159,6 +161,12 @@ def _check_known(settings: Settings, rules: Iterable[str], wanted: Mapping[str, 
 def _check(value: str, noun: str, known: Sequence[str], option: str) -> None:
     if value not in known:
         raise click.BadParameter(f"there is no {noun} {value!r}{choices(value, known)}", param_hint=option)
+
+
+def _check_plain(text: str, option: str) -> None:
+    """Refuses what a terminal, or the store, would not take as it is."""
+    if not text.isprintable():
+        raise click.BadParameter("must be plain text on one line", param_hint=option)
 
 
 def _moment(text: str, zone: ZoneInfo, now: datetime) -> datetime:

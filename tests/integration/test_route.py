@@ -143,6 +143,22 @@ def test_what_is_late_for_its_hours_waits_for_the_next(world: World, life: Enter
     assert len(told(world)) == 1
 
 
+@pytest.mark.parametrize(("opens", "told_at_noon"), [(18, 0), (11, 1)])
+def test_hours_that_were_changed_hold_for_what_waits(
+    world: World, life: Enterprise, opens: int, told_at_noon: int
+) -> None:
+    """When the old ones begin, it goes out if the new ones have begun as well, and else waits for these."""
+    world.rules = [rule(name="all", channels=("users",), hours=NOON)]
+    life.complete(life.rows()[0].id, world.clock.now)
+    world.round()
+    later = Calendar(name="later", zone=BRUSSELS, opens=time(opens), closes=time(20))
+    world.rules = [rule(name="all", channels=("users",), hours=Hours(later))]
+    world.round(120)
+    assert len(told(world)) == told_at_noon
+    world.round(6 * 60)
+    assert len(told(world)) == 1
+
+
 def test_what_the_brake_held_waits_for_its_hours_when_it_is_released(world: World) -> None:
     """Neither a run's end nor a person makes it due before."""
     noon = world.clock.now + 2 * HOUR

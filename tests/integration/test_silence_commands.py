@@ -121,6 +121,9 @@ def test_what_can_not_be_ended(store: Store, number: str, said: str) -> None:
         (("--all", "--until", "2020-01-01T08:00", "--why", "x"), "2020-01-01T08:00 is past"),
         (("--all", "--until", "tomorrow", "--why", "x"), "'tomorrow' is not like 2026-12-01T08:00"),
         (("--all", "--until", WINTER, "--why", " "), "say why"),
+        (("--all", "--until", WINTER, "--why", "a\nb"), "--why: must be plain text on one line"),
+        (("--all", "--until", WINTER, "--why", "a", "--author", "\x1b[2J"), "--author: must be plain text on one line"),
+        (("--where", "office=\udcff", *ABOUT), "--where: must be plain text on one line"),
     ],
 )
 def test_what_is_refused(place: Path, arguments: tuple[str, ...], said: str) -> None:
