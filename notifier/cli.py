@@ -25,6 +25,7 @@ from notifier.commands.channels import channels, resume
 from notifier.commands.deliveries import deliveries, drop, retry
 from notifier.commands.options import SINCE, with_config, with_json, with_limit
 from notifier.commands.privacy import privacy, recipients, say_personal
+from notifier.commands.silence import silence
 from notifier.commands.webhook import webhook
 from notifier.config.first_steps import write_first_files
 from notifier.config.settings import Settings, load_settings
@@ -58,7 +59,7 @@ from notifier.status_view import show_status
 from notifier.store import history
 from notifier.store.database import Store, open_store
 from notifier.supervisor import Supervisor
-from notifier.wiring import grants_of, manner_of, open_channels, open_clients
+from notifier.wiring import grants_of, manner_of, open_channels, open_clients, recipients_of
 
 
 class _Commands(click.Group):
@@ -302,6 +303,7 @@ cli.add_command(drop)
 cli.add_command(privacy)
 cli.add_command(resume)
 cli.add_command(retry)
+cli.add_command(silence)
 cli.add_command(webhook)
 
 
@@ -349,7 +351,8 @@ def _plans(
         for name, client in open_clients(settings, utc_now, stopping).items():
             stack.enter_context(client)
             source = settings.sources[name]
-            poller = Poller(name, client, store, rules, utc_now, manner_of(source), watcher)
+            recipients = recipients_of(settings)
+            poller = Poller(name, client, store, rules, utc_now, manner_of(source), watcher, recipients=recipients)
             for sweep in source.sweeps:
                 with watcher.reading(name, sweep.name):
                     # A check tells all that is missing; a poll would doubt it where it is much.

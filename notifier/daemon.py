@@ -38,7 +38,7 @@ from notifier.sender import Sender
 from notifier.store import hold, lanes, outbox, snapshot, texts
 from notifier.store.database import Store, Transaction
 from notifier.store_watch import StoreWatch
-from notifier.wiring import addresses_of, grants_of, manner_of, open_channels, open_clients, policies_of
+from notifier.wiring import addresses_of, grants_of, manner_of, open_channels, open_clients, policies_of, recipients_of
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +80,18 @@ class Daemon:
         self._broken: list[str] = []
         self._clients = open_clients(settings, clock, self.stopping)
         self._grants = grants_of(settings)
+        recipients = recipients_of(settings)
         self._pollers = {
             name: Poller(
-                name, client, store, rules, clock, manner_of(settings.sources[name]), self._watcher, self._grants
+                name,
+                client,
+                store,
+                rules,
+                clock,
+                manner_of(settings.sources[name]),
+                self._watcher,
+                self._grants,
+                recipients,
             )
             for name, client in self._clients.items()
         }
@@ -101,7 +110,7 @@ class Daemon:
         self._channels: dict[str, Channel] = open_channels(settings)
         policies = policies_of(settings, self._channels)
         self._senders = {
-            name: Sender(channel, store, by_name, settings.zone, clock, policies[name], self._grants[name])
+            name: Sender(channel, store, by_name, settings.zone, clock, policies[name], self._grants[name], recipients)
             for name, channel in self._channels.items()
         }
         # That a process died is no reason to give up, however few tries a channel wants.

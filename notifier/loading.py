@@ -35,7 +35,7 @@ def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, t
 
 def files_of(path: Path, settings: Settings) -> tuple[Path, ...]:
     """Returns the files that were read, or would be now, to get these settings and their rules."""
-    return (path, *rule_files(settings)[0])
+    return (path, *settings.files, *rule_files(settings)[0])
 
 
 def load_planned(path: Path, environ: Mapping[str, str]) -> Settings:

@@ -19,10 +19,11 @@ from notifier.core import checkup, diagnosis
 from notifier.core.checkup import Heartbeat, NoticeCount, Room
 from notifier.core.diagnosis import Pulse
 from notifier.core.notice import headline, notice_of
+from notifier.core.silence import examine_silence
 from notifier.core.standing import OPEN
 from notifier.core.sweep import SweepOutcome, SweepRun
 from notifier.core.trouble import Edge, Finding, OpenTrouble, Step, TroubleKind, follow
-from notifier.store import hold, lanes, notices, snapshot
+from notifier.store import hold, lanes, notices, silences, snapshot
 from notifier.store.database import Store, Transaction
 from notifier.store.disk import room_of
 from notifier.store.snapshot import SweepRecord
@@ -196,6 +197,7 @@ class Operator:
         yield from self._of_lanes(tx, now)
         yield from self._of_rules(tx, known, now)
         yield from self._of_operators(tx, now)
+        yield from (examine_silence(one.silence, one.swallowed, now) for one in silences.listing(tx, now))
         yield checkup.examine_clock(sight.jump, now)
         yield checkup.examine_configuration(self._refusal(), now)
         disk = checkup.examine_disk(sight.room, now) if sight.room else None

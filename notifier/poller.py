@@ -17,6 +17,7 @@ from notifier.core.delivery import State
 from notifier.core.grant import Grant
 from notifier.core.manner import PLAIN, Manner
 from notifier.core.plan import NO_GRANTS, Known, Observation, Plan, make_plan
+from notifier.core.recipients import NOBODY_ELSE, Recipients, possible_channels
 from notifier.core.rule import Rule
 from notifier.core.stray import Fate
 from notifier.core.sweep import Sweep, SweepOutcome, SweepRun, Window, reach
@@ -26,7 +27,7 @@ from notifier.engage.remembered import PageMemory
 from notifier.errors import SourceRefused, SourceUnavailable
 from notifier.reading import Reader, Reading, Watch
 from notifier.run import Run
-from notifier.store import census, hold, snapshot
+from notifier.store import census, hold, silences, snapshot
 from notifier.store.database import Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -54,6 +55,7 @@ class Poller:
         manner: Manner = PLAIN,
         watch: Watch = lambda _: None,
         grants: Mapping[str, Grant] = NO_GRANTS,
+        recipients: Recipients = NOBODY_ELSE,
     ) -> None:
         self._source = source
         self._client = client
@@ -62,7 +64,8 @@ class Poller:
         self._clock = clock
         self._manner = manner
         self._grants = grants
-        self._reader = Reader(source, client, store, watch, _told_texts(rules, grants))
+        self._recipients = recipients
+        self._reader = Reader(source, client, store, watch, _told_texts(rules, grants, recipients))
         with store.reading() as tx:
             client.page_size = min(snapshot.page_size(tx, source) or client.page_size, client.page_size)
             self._reader.contained = snapshot.contained(tx, source)
@@ -281,6 +284,8 @@ class Poller:
         run.reading.own.update(dict.fromkeys(written, number))
         run.reading.agreed = run.reading.agreed and len(plan.rows) == len(observed)
         run.add(plan, now)
+        if applied.silenced:
+            self._log.info("deliveries_silenced", sweep=run.sweep.name, deliveries=applied.silenced)
         # What was on record already is no news.
         run.events -= len(plan.recorded) - applied.events
 
@@ -294,7 +299,19 @@ class Poller:
         self, tx: Transaction, run: Run, observed: Sequence[Observation], now: datetime, gone: Collection[str]
     ) -> tuple[Plan, Mapping[str, Known]]:
         known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
-        plan = make_plan(self._source, run.sweep.name, known, observed, run.looks, self._rules, now, gone, self._grants)
+        plan = make_plan(
+            self._source,
+            run.sweep.name,
+            known,
+            observed,
+            run.looks,
+            self._rules,
+            now,
+            gone,
+            self._grants,
+            silences=silences.lasting(tx, now),
+            recipients=self._recipients,
+        )
         return plan, known
 
     def _end(self, run: Run, outcome: SweepOutcome, error: str) -> SweepRun:
@@ -350,7 +367,7 @@ class Poller:
             level("polled", baseline=run.baseline, rejected=run.rejected)
 
 
-def _told_texts(rules: Sequence[Rule], grants: Mapping[str, Grant]) -> frozenset[str]:
+def _told_texts(rules: Sequence[Rule], grants: Mapping[str, Grant], recipients: Recipients) -> frozenset[str]:
     """Returns the personal texts that a rule may tell to anybody; of all others, no text is read."""
-    channels = {channel for rule in rules for channel in rule.channels}
+    channels = {channel for rule in rules for channel in possible_channels(rule, recipients)}
     return frozenset(name for channel in channels & grants.keys() for name in grants[channel].personal)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from notifier.core.delivery import Delivery
+from notifier.core.delivery import Delivery, Reason
 from notifier.core.grant import Excerpt, Grant, mask
 from notifier.core.message import Message, Renderer, TemplateFailed
 from notifier.core.plan import Plan, Recorded
@@ -21,6 +21,12 @@ class Draft:
     message: Message | None
     #: Why it fails; empty where it does not.
     failure: str
+    #: When the time begins for which it waits; None for one that would go out at once.
+    not_before: datetime | None = None
+    #: Why nobody would be told; None where somebody is.
+    silenced: Reason | None = None
+    #: What was decided about it, and why.
+    story: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ def make_preview(
 
 
 def _draft(delivery: Delivery, excerpt: Excerpt, rule: Rule, renderer: Renderer, now: datetime) -> Draft:
+    fate = (delivery.not_before, delivery.silenced, delivery.story)
     try:
-        return Draft(delivery.channel, rule.name, renderer.render(excerpt, rule, now), "")
+        return Draft(delivery.channel, rule.name, renderer.render(excerpt, rule, now), "", *fate)
     except TemplateFailed as failure:
-        return Draft(delivery.channel, rule.name, None, str(failure))
+        return Draft(delivery.channel, rule.name, None, str(failure), *fate)

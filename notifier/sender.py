@@ -25,6 +25,7 @@ from notifier.core.grant import NO_TEXTS, USUAL, Grant, Texts, mask
 from notifier.core.message import WORDLESS, Renderer, TemplateFailed
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt, read_outcome
 from notifier.core.recheck import Terms
+from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.rule import Rule
 from notifier.core.standing import OPEN, Standing, after_send, next_send
 from notifier.pace import Pace
@@ -89,13 +90,14 @@ class Sender:
         clock: Clock,
         policy: Policy = PATIENT,
         grant: Grant = USUAL,
+        recipients: Recipients = NOBODY_ELSE,
     ) -> None:
         self.channel = channel
         self._store = store
         self._rules = rules
         self._clock = clock
         self._policy = policy
-        self._terms = Terms(policy.recheck_after, rules)
+        self._terms = Terms(policy.recheck_after, rules, recipients)
         self._grant = grant
         self._patient = PatientChannel(channel, policy.timeout)
         self._pace = Pace(policy.interval)
@@ -285,16 +287,18 @@ class Sender:
 
 def _tell_superseded(superseded: Iterable[Superseded]) -> None:
     for one in superseded:
-        log.info(
-            "delivery_superseded",
+        told = log.bind(
             delivery=one.delivery,
             event_id=one.event_id,
             appointment=one.appointment,
             rule=one.rule,
             channel=one.channel,
             reason=one.reason.value,
-            by=one.by,
         )
+        if one.reason is Reason.SILENCE:
+            told.info("delivery_silenced")
+        else:
+            told.info("delivery_superseded", by=one.by)
 
 
 def _removed(name: str) -> Rule:

@@ -10,7 +10,7 @@ from notifier.core.diagnosis import OVERDUE_BEATS, OVERDUE_GRACE
 from notifier.core.load import SweepLoad
 from notifier.core.sweep import ANSWERED
 from notifier.status_view import Status, SweepStatus, troubles_of, troubles_of_lanes, troubles_of_route
-from notifier.store import hold, lanes, notices, outbox, snapshot
+from notifier.store import hold, lanes, notices, outbox, silences, snapshot
 from notifier.store.database import Store
 from notifier.store.disk import obstacle
 from notifier.store.snapshot import SweepRecord
@@ -25,6 +25,7 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         standings = {name: one for name, one in lanes.standings(tx).items() if name in settings.channels}
         held = {f"{source}/{sweep}": hold.held(tx, source, sweep) for source, sweep in hold.braked(tx)}
         appointments = sum(snapshot.count(tx, source) for source in settings.sources)
+        silenced = tuple(silences.listing(tx, now))
         reported, noticed = tuple(notices.troubles(tx).values()), _noticed(settings, notices.counts(tx, now))
     load = load_of(settings, records.values())
     sweeps = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
@@ -36,6 +37,7 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         addresses=load.addresses,
         deliveries=deliveries,
         lanes=standings,
+        silences=silenced,
         reported=reported,
         notices=noticed,
         troubles=(

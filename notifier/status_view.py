@@ -13,7 +13,8 @@ from notifier.core.notice import headline
 from notifier.core.standing import Standing
 from notifier.core.sweep import SweepOutcome, SweepRun
 from notifier.core.trouble import OpenTrouble
-from notifier.views import say_lag, say_minute, table, wrap
+from notifier.store.silences import SilenceRecord
+from notifier.views import say_lag, say_minute, show_silences, table, wrap
 
 _FITS = {Fit.UNKNOWN: "-", Fit.FITS: "yes", Fit.TOO_LONG: "too long", Fit.CROWDED: "crowded"}
 
@@ -51,6 +52,8 @@ class Status:
     deliveries: Mapping[str, Mapping[State, int]]
     #: How the lanes of the configured channels stand that ever failed.
     lanes: Mapping[str, Standing] = field(default_factory=dict)
+    #: The silences that last, with what they swallowed.
+    silences: tuple[SilenceRecord, ...] = ()
     #: Troubles that lasted at the daemon's last look, whether or not the operator was told.
     reported: tuple[OpenTrouble, ...] = ()
     #: Channel to how the notices to the operator fare there.
@@ -73,6 +76,8 @@ def show_status(status: Status, zone: ZoneInfo) -> str:
     ]
     if status.deliveries:
         parts += _outbox(status.deliveries)
+    if status.silences:
+        parts.append(show_silences(status.silences, zone))
     if status.reported:
         parts.append(_reported(status.reported, zone))
     troubles = "\n".join(wrap(f"! {trouble}", "  ") for trouble in status.troubles)
@@ -134,7 +139,7 @@ def _asked(load: AddressLoad) -> str:
     return f"{load.address}: {_rate(load.requests_per_minute)} of {load.budget} requests a minute, {_share(load.share)}"
 
 
-_UNSENT = (State.SUPERSEDED, State.DROPPED, State.DISCARDED)
+_UNSENT = (State.SUPERSEDED, State.DROPPED, State.DISCARDED, State.SILENCED)
 """The states of what nobody was to hear of, which are of less interest."""
 
 

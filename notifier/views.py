@@ -15,11 +15,13 @@ from notifier.core.delivery import Reason, State
 from notifier.core.duration import say_brief
 from notifier.core.event import Event
 from notifier.core.facts import headline, say_span
-from notifier.core.rule import STOPPED, TOO_LATE, UNKNOWN, Verdict
+from notifier.core.rule import STOPPED, TAKEN, TOO_LATE, UNKNOWN, Verdict
+from notifier.core.silence import say_what
 from notifier.drift import Difference
 from notifier.preview import Draft, Preview
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
 from notifier.store.letters import DECIDABLE
+from notifier.store.silences import SilenceRecord
 
 WIDTH = 80
 SHORT_ID = 10
@@ -128,6 +130,25 @@ def _short_reason(record: DeliveryRecord) -> str:
     return record.reason.value if record.reason else "-"
 
 
+def show_silences(records: Sequence[SilenceRecord], zone: ZoneInfo) -> str:
+    """Returns a table of silences, the first made first, and below it what each is about, and why."""
+    if not records:
+        return "No silences."
+    rows = (
+        (
+            str(record.silence.id),
+            f"{(record.silence.ended_at or record.silence.until).astimezone(zone):%Y-%m-%d %H:%M}",
+            "lasts" if record.lasts else "over",
+            str(record.swallowed),
+            record.silence.author,
+        )
+        for record in records
+    )
+    shown = table(("SILENCE", "UNTIL", "STATE", "SWALLOWED", "BY"), rows, cut=("BY",))
+    abouts = (f"{record.silence.id}: {say_what(record.silence)} ({record.silence.why})" for record in records)
+    return "\n".join([shown, *(wrap(about, "   ") for about in abouts)])
+
+
 def show_drift(drift: Sequence[Difference]) -> str:
     """Returns where snapshot and source differ."""
     if not drift:
@@ -174,24 +195,29 @@ def show_verdicts(verdicts: Sequence[Verdict]) -> str:
 
 def show_preview(preview: Preview, zone: ZoneInfo) -> str:
     """Returns what a poll would do now: events with their verdicts, and the messages as they would arrive."""
-    messages = sum(len(one.drafts) for one in preview.foreseen)
+    drafts = [draft for one in preview.foreseen for draft in one.drafts]
+    silenced = sum(draft.silenced is not None for draft in drafts)
     summary = (
         f"A poll now would store {preview.baseline} appointments in silence at first sight, "
-        f"record {len(preview.foreseen)} events and send {messages} messages. Nothing was committed."
+        f"record {len(preview.foreseen)} events and send {len(drafts) - silenced} messages"
+        f"{f', and {silenced} would be silenced' if silenced else ''}. Nothing was committed."
     )
     parts = [wrap(summary)]
     for one in preview.foreseen:
         parts += [show_event(one.recorded.event, zone), show_verdicts(one.recorded.verdicts)]
-        parts += (_draft(draft) for draft in one.drafts)
+        parts += (_draft(draft, zone) for draft in one.drafts)
     return "\n\n".join(parts)
 
 
-def _draft(draft: Draft) -> str:
+def _draft(draft: Draft, zone: ZoneInfo) -> str:
+    fate = f", not before {say_time_of(draft.not_before, zone)}" if draft.not_before else ""
+    fate = f", silenced ({draft.silenced.value})" if draft.silenced else fate
+    head = [f"To {draft.channel}, by {draft.rule}{fate}", *_story(draft.story)]
     if draft.message is None:
-        return wrap(f"To {draft.channel}, by {draft.rule}: the template fails: {draft.failure}", "  ")
+        head[0] = wrap(f"{head[0]}: the template fails: {draft.failure}", "  ")
+        return "\n".join(head)
     lines = [draft.message.title, *draft.message.body.splitlines()]
-    head = wrap(f"To {draft.channel}, by {draft.rule}", "  ")
-    return "\n".join([head, *(wrap(f"  | {line}", "  |   ") for line in lines)])
+    return "\n".join([wrap(head[0], "  "), *head[1:], *(wrap(f"  | {line}", "  |   ") for line in lines)])
 
 
 def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
@@ -201,10 +227,16 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
     for record, attempts in story.deliveries:
         standing = _standing(record, story.record.event, zone)
         lines.append(wrap(f"  {record.delivery.channel}, by {record.delivery.rule}: {standing}", "    "))
+        lines += _story(record.delivery.story)
         if record.told is not None:
             lines.append(wrap(f"    its message tells: {_say_told(record.told, zone)}", " " * 7))
         lines += (wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
     return lines
+
+
+def _story(story: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yields what was decided about a delivery, a line for each step."""
+    return (wrap(f"    {what}: {why}", " " * 7) for what, why in story)
 
 
 def _standing(record: DeliveryRecord, event: Event, zone: ZoneInfo) -> str:
@@ -248,6 +280,7 @@ _UNSENT: Mapping[State, Callable[[DeliveryRecord], str]] = {
     State.SUPERSEDED: _say_superseded,
     State.DROPPED: lambda _: "after it had been given up",
     State.DISCARDED: lambda _: "after the brake had held it",
+    State.SILENCED: lambda _: "nobody is told",
 }
 
 
@@ -271,6 +304,8 @@ def _why(verdict: Verdict) -> str:
         return "matched"
     if verdict.key == STOPPED:
         return f"not asked: {verdict.saw} matched and says stop"
+    if verdict.key == TAKEN:
+        return f"not asked: it is a fallback, and {verdict.saw} matched"
     return f"no: {verdict.key} wants {verdict.wanted}, saw {verdict.saw}"
 
 

@@ -11,6 +11,7 @@ from notifier.config.settings import Settings, Source
 from notifier.core.grant import Grant
 from notifier.core.manner import Manner
 from notifier.core.policy import RETRY_DELAYS, Policy
+from notifier.core.recipients import Recipients
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient, post_form
 from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
@@ -62,6 +63,11 @@ def policies_of(settings: Settings, channels: Mapping[str, Channel]) -> dict[str
 def grants_of(settings: Settings) -> dict[str, Grant]:
     """Returns what each channel may see."""
     return {name: channel.grant for name, channel in settings.channels.items()}
+
+
+def recipients_of(settings: Settings) -> Recipients:
+    """Returns the channels that there are, and who they belong to."""
+    return Recipients(frozenset(settings.channels))
 
 
 def _policy(channel: ChannelSettings, custom: Custom) -> Policy:

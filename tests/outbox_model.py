@@ -53,6 +53,8 @@ class Owed:
     event: Event
     made_at: datetime
     due_at: datetime
+    #: When the time begins for which it waits.
+    not_before: datetime | None = None
     state: State = State.PENDING
     attempts: int = 0
     tries: int = 0
@@ -67,6 +69,16 @@ class Owed:
     @property
     def unsettled(self) -> bool:
         return self.state in {State.HELD, State.PENDING, State.SENDING}
+
+    def bars(self, younger: "Owed") -> bool:
+        """Whether a younger one of the same key has to wait for this one: not if another rule's is due sooner."""
+        if self.not_before is None or self.attempts or self.state is not State.PENDING:
+            return True
+        return self.not_before <= younger.due_at or self.delivery.rule == younger.delivery.rule
+
+    def let_go(self, now: datetime) -> None:
+        """Makes it due now, or when the time begins for which it waits."""
+        self.due_at = max(now, self.not_before or now)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -97,11 +109,13 @@ class OutboxModel:
         self.doubted = False
 
     def claimable(self) -> list[Owed]:
-        heads: dict[tuple[str, str], Owed] = {}
-        for each in self.owed.values():
-            if each.unsettled:
-                heads.setdefault(each.key, each)
-        return [each for each in self.owed.values() if each in heads.values() and each.state is State.PENDING]
+        unsettled = [each for each in self.owed.values() if each.unsettled]
+        return [
+            each
+            for each in unsettled
+            if each.state is State.PENDING
+            and not any(older.seq < each.seq and older.key == each.key and older.bars(each) for older in unsettled)
+        ]
 
     def expect(self, channel: str, limit: int) -> tuple[list[Owed], list[Owed]]:
         """Returns what is claimed now, and what is superseded by that, which the model then knows."""
@@ -112,13 +126,16 @@ class OutboxModel:
             due = [each for each in due if each not in claimed]
             passed: list[Owed] = []
             for head in sorted(due, key=lambda each: each.due_at)[: limit - len(claimed)]:
-                gone = self.expect_recheck(head) if self.now - head.made_at > RECHECK_AFTER else []
+                gone = self.expect_recheck(head) if self.has_waited(head) else []
                 passed += gone
                 if head.state is State.PENDING and (not gone or head not in gone):
                     claimed.append(head)
             overtaken += passed
             if not passed or len(claimed) == limit:
                 return claimed, overtaken
+
+    def has_waited(self, head: Owed) -> bool:
+        return head.not_before is not None or self.now - head.made_at > RECHECK_AFTER
 
     def expect_recheck(self, head: Owed) -> list[Owed]:
         queue = [
@@ -154,7 +171,7 @@ class OutboxModel:
 
     def check_truth(self, each: Owed) -> None:
         """What waited tells the appointment as it is, unless it is held back, or may have told otherwise."""
-        waited = self.now - each.made_at > RECHECK_AFTER
+        waited = self.has_waited(each)
         firm = each.in_doubt or RULES[each.delivery.rule].always or self.doubted
         behind = any(other.key == each.key and other.seq > each.seq and other.unsettled for other in self.owed.values())
         if waited and not firm and not behind:

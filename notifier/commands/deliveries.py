@@ -62,6 +62,7 @@ def with_selection(command: Command) -> Command:
     multiple=True,
     help=f"Only in this state: {', '.join(State)}.",
 )
+@click.option("--silenced", is_flag=True, help="Only what a silence swallowed, or hours that say so.")
 @with_dead
 @with_filters
 @with_json
@@ -69,7 +70,8 @@ def deliveries(
     path: Path,
     limit: int,
     state: Sequence[str],
-    dead: bool,  # noqa: FBT001 - flags of the command line
+    silenced: bool,  # noqa: FBT001 - flags of the command line
+    dead: bool,  # noqa: FBT001
     uncertain: bool,  # noqa: FBT001
     rule: str | None,
     channel: str | None,
@@ -79,6 +81,7 @@ def deliveries(
     """List what is owed, was sent or was given up, newest first."""
     settings = load_settings(path, os.environ)
     states = {State(one) for one in state} | _states(dead=dead, uncertain=uncertain)
+    states |= {State.SILENCED} if silenced else set()
     with Store.read_only(settings.store.url) as store, store.reading() as tx:
         records = history.deliveries(tx, limit, states=states, channel=channel, rule=rule, since=_begin(since))
     click.echo(views.as_json(records) if as_json else views.show_deliveries(records, settings.zone))

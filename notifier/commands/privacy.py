@@ -12,8 +12,10 @@ from notifier.channels.address import mask
 from notifier.commands.options import with_config, with_json
 from notifier.config.settings import Settings
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
+from notifier.core.recipients import possible_channels
 from notifier.core.rule import Rule
 from notifier.loading import load_everything
+from notifier.wiring import recipients_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +50,14 @@ def privacy(path: Path, as_json: bool) -> None:  # noqa: FBT001 - a flag of the 
 
 def recipients(settings: Settings, rules: Sequence[Rule]) -> list[Recipient]:
     """Returns every channel with what leaves to it, in the order of the configuration."""
+    book = recipients_of(settings)
     return [
         Recipient(
             channel=name,
             service=mask(channel.url.get_secret_value()),
             fields=tuple(field for field in APPOINTMENT_FIELDS if field in channel.grant.fields),
             personal=tuple(field for field in TEXT_FIELDS if field in channel.grant.fields),
-            rules=tuple(rule.name for rule in rules if name in rule.channels),
+            rules=tuple(rule.name for rule in rules if name in possible_channels(rule, book)),
             operator=name in settings.operator.channels,
         )
         for name, channel in settings.channels.items()

@@ -7,11 +7,11 @@ import re
 from datetime import timedelta
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
+from notifier.config.calendar_section import CalendarTable, read_zone
 from notifier.config.channel_section import ChannelTable
 from notifier.config.table import Duration, Offset, SecretLine, Table, Text, among, as_tuple, wrong, wrong_value
 from notifier.core.appointment import MEETING_TYPES, STATUSES
@@ -38,16 +38,6 @@ def _free(value: str) -> str:
     if value == STRAYS:
         raise wrong_value("is the name of what is found beside all sweeps; choose another")
     return value
-
-
-def _zone(value: object) -> ZoneInfo:
-    if not isinstance(value, str):
-        raise wrong('must be the name of a time zone in quotes, like "Europe/Brussels"')
-    try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        names = tuple(sorted(available_timezones()))
-        raise PydanticCustomError("unknown", "unknown", {"noun": "time zone", "names": names}) from error
 
 
 def _near_offset(value: timedelta) -> timedelta:
@@ -250,11 +240,14 @@ class OperatorTable(Table):
 class ConfigTable(Table):
     """The whole of `config.toml`."""
 
-    zone: Annotated[ZoneInfo, BeforeValidator(_zone)] = Field(default_factory=lambda: ZoneInfo("UTC"), alias="timezone")
+    zone: Annotated[ZoneInfo, BeforeValidator(read_zone)] = Field(
+        default_factory=lambda: ZoneInfo("UTC"), alias="timezone"
+    )
     rules: Texts = DEFAULT_RULES
     store: StoreTable = StoreTable()
     sources: dict[Name, SourceTable] = Field(default={}, validate_default=True)
     channels: dict[Name, ChannelTable] = Field(default={})
+    calendars: dict[Name, CalendarTable] = Field(default={})
     operator: OperatorTable | None = None
 
     @field_validator("sources")

@@ -29,6 +29,8 @@ class Expansion:
     written: dict[Location, str] = field(default_factory=dict)
     #: What each reference that leads nowhere is, by where it stands.
     broken: list[tuple[Location, str]] = field(default_factory=list)
+    #: The files that references lead to.
+    files: list[Path] = field(default_factory=list)
 
 
 class _BrokenReferenceError(Exception):
@@ -47,6 +49,7 @@ def expand(data: Any, environ: Mapping[str, str], folder: Path) -> Expansion:
         if not isinstance(value, str) or "${" not in value:
             return value
         expansion.written[location] = value
+        expansion.files += [folder / match["path"] for match in _REFERENCE.finditer(value) if match["path"]]
         try:
             return _REFERENCE.sub(lambda match: _look_up(match, environ, folder), value)
         except _BrokenReferenceError as error:

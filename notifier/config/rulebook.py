@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from notifier.config.calendar_section import AnyHours, hours_of
 from notifier.config.condition import ConditionError, compile_condition
 from notifier.config.settings import Outline, Settings
+from notifier.config.spelling import choices
 from notifier.config.table import (
     Duration,
     Table,
@@ -19,6 +21,7 @@ from notifier.config.table import (
     among,
     among_context,
     as_tuple,
+    known_name,
     read_table,
     wrong,
     wrong_lines,
@@ -31,6 +34,15 @@ from notifier.core.change import Kind
 from notifier.core.facts import MADE_OF
 from notifier.core.grant import ALL, Grant
 from notifier.core.message import hidden_uses, template_problems
+from notifier.core.recipients import (
+    DIRECTORY,
+    LOOKUPS,
+    PLACEHOLDERS,
+    Recipients,
+    is_from_data,
+    placeholders_of,
+    reachable,
+)
 from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Requirement, Rule
 from notifier.errors import ConfigError, Problem
 
@@ -55,9 +67,34 @@ def _no_status(value: str) -> str:
 def _template(value: str, info: ValidationInfo) -> str:
     problems = [(line, text.removeprefix("template: ")) for line, text in template_problems(value)]
     # The channels come before the templates in the table; those that are wrong have a complaint of their own.
-    problems = problems or list(_hidden(value, info.data.get("channels", ()), info.context))
+    problems = problems or list(_hidden(value, _reachable(info), info.context))
     if problems:
         raise wrong_lines(problems)
+    return value
+
+
+def _reachable(info: ValidationInfo) -> list[str]:
+    """Returns the channels that the rule may tell."""
+    otherwise = info.data.get("otherwise")
+    names = (*info.data.get("channels", ()), *([otherwise] if otherwise else ()))
+    return reachable(names, info.context["recipients"]) if info.context else []
+
+
+def _channel(value: str, info: ValidationInfo) -> str:
+    """Takes the name of a channel, or what is to be filled in from the event."""
+    if not is_from_data(value):
+        return known_name(value, "channel", info.context["channels"] if info.context else ())
+    if value.startswith(DIRECTORY):
+        kind = value.removeprefix(DIRECTORY)
+        if kind not in LOOKUPS:
+            raise wrong(f"has `{value}`, and a directory has no channels of `{kind}`{choices(kind, LOOKUPS)}")
+        return value
+    named = placeholders_of(value)
+    if named is None:
+        raise wrong(f"has `{value}`, whose brackets do not come in pairs")
+    for name in named:
+        if name not in PLACEHOLDERS:
+            raise wrong(f"has `{value}`, and there is no field `{name}` to fill in{choices(name, PLACEHOLDERS)}")
     return value
 
 
@@ -114,7 +151,7 @@ MeetingTypes = Annotated[tuple[Annotated[str, among("meeting type", MEETING_TYPE
 Fields = Annotated[tuple[Annotated[str, among("field", WATCHED_FIELDS)], ...], _AsTuple, _NotEmpty]
 Sources = Annotated[tuple[Annotated[str, among_context("source", "sources")], ...], _AsTuple, _NotEmpty]
 Channels = Annotated[
-    tuple[Annotated[str, among_context("channel", "channels")], ...], _AsTuple, _NotEmpty, AfterValidator(_no_twins)
+    tuple[Annotated[str, AfterValidator(_channel)], ...], _AsTuple, _NotEmpty, AfterValidator(_no_twins)
 ]
 Template = Annotated[Text, AfterValidator(_template)]
 
@@ -149,10 +186,34 @@ class RuleTable(Table):
     condition: Annotated[str, AfterValidator(_condition)] | None = Field(default=None, alias="if")
     max_age: Duration | None = None
     channels: Channels
+    otherwise: Annotated[str, among_context("channel", "channels")] | None = Field(default=None, validate_default=True)
+    hours: AnyHours | None = None
+    urgent: bool = False
     title: Template | None = None
     body: Template | None = None
     stop: bool = False
+    fallback: bool = False
     always: bool = False
+
+    @field_validator("otherwise")
+    @classmethod
+    def _somebody(cls, otherwise: str | None, info: ValidationInfo) -> str | None:
+        if "channels" not in info.data:
+            # They have their own complaint.
+            return otherwise
+        filled = [name for name in info.data["channels"] if is_from_data(name)]
+        if filled and otherwise is None:
+            raise wrong(f"is missing: who hears of it where `{filled[0]}` leads to no channel?")
+        if otherwise is not None and not filled:
+            raise wrong("is for rules that take channels from data; all channels of this one are named")
+        return otherwise
+
+    @field_validator("urgent")
+    @classmethod
+    def _outside_of_what(cls, urgent: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - a validator
+        if urgent and info.data.get("hours", "has its own complaint") is None:
+            raise wrong("passes the hours of a rule, and this one has none; leave it out, or add `hours`")
+        return urgent
 
 
 class RuleFileTable(Table):
@@ -169,7 +230,13 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
     """
     paths, problems = rule_files(settings)
     grants = {name: channel.grant for name, channel in settings.channels.items() if channel is not None}
-    context = {"channels": tuple(settings.channels), "sources": tuple(settings.sources), "grants": grants}
+    context = {
+        "channels": tuple(settings.channels),
+        "sources": tuple(settings.sources),
+        "calendars": tuple(settings.calendars),
+        "recipients": Recipients(frozenset(settings.channels)),
+        "grants": grants,
+    }
     rules: list[Rule] = []
     files: list[TomlFile] = []
     mistakes: list[Problem] = []
@@ -182,7 +249,7 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
         files.append(file)
         table, found = read_table(RuleFileTable, file, context=context)
         mistakes += found
-        rules += (_rule(entry) for entry in table.rule) if table else ()
+        rules += (_rule(entry, settings) for entry in table.rule) if table else ()
     mistakes += _twins(files)
     if problems or mistakes:
         raise ConfigError(
@@ -233,15 +300,19 @@ def _names(file: TomlFile) -> Iterator[tuple[str, Location]]:
             yield name, ("rule", index, "name")
 
 
-def _rule(table: RuleTable) -> Rule:
+def _rule(table: RuleTable, settings: Settings | Outline) -> Rule:
     return Rule(
         name=table.name,
         description=table.description,
         requirements=tuple(_requirements(table)),
         channels=table.channels,
+        otherwise=table.otherwise,
+        hours=None if table.hours is None else hours_of(table.hours, settings.calendars, settings.zone),
+        urgent=table.urgent,
         title=table.title,
         body=table.body,
         stop=table.stop,
+        fallback=table.fallback,
         always=table.always,
     )
 

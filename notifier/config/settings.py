@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from notifier.config.calendar_section import read_calendars
 from notifier.config.channel_section import ChannelSettings, channel_of
 from notifier.config.config_table import (
     DEFAULT_RULES,
@@ -26,8 +27,11 @@ from notifier.config.table import as_tuple, read_table
 from notifier.config.toml_file import Location, TomlFile, read_toml
 from notifier.core.brake import Brake
 from notifier.core.grant import ALL
+from notifier.core.hours import Calendar
 from notifier.core.sweep import Sweep
 from notifier.errors import ConfigError, Problem
+
+UTC = ZoneInfo("UTC")
 
 DEFAULT_SWEEPS = (
     Sweep(name="near", begin=timedelta(days=-1), end=timedelta(days=7), every=timedelta(minutes=1), filters={}),
@@ -143,7 +147,11 @@ class Settings:
     store: StoreSettings
     sources: Mapping[str, Source]
     channels: Mapping[str, ChannelSettings]
+    #: The hours that rules may name.
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
     operator: OperatorSettings = OperatorSettings()
+    #: What else was read: secrets, holidays.
+    files: tuple[Path, ...] = ()
     #: Tells lines; out of sight, since a careless author's secrets stand in it.
     file: TomlFile = field(repr=False, compare=False)
 
@@ -175,7 +183,11 @@ class Outline:
     sources: tuple[str, ...]
     #: Every channel; None for one that has no address to speak of.
     channels: Mapping[str, ChannelSettings | None]
+    #: Under the names of those that there are; their hours are anybody's.
+    calendars: Mapping[str, Calendar]
     file: TomlFile
+
+    zone: ZoneInfo = UTC
 
     def problem(self, location: Location, text: str) -> Problem:
         """Returns a complaint on the line of `config.toml` where the location is."""
@@ -201,6 +213,7 @@ def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
             name: None if name in broken else _address(name, _tables(table))
             for name, table in _tables(_tables(expansion.data).get("channels")).items()
         },
+        calendars={name: Calendar(name=name, zone=UTC) for name in _tables(file.data.get("calendars"))},
         file=file,
     )
 
@@ -237,6 +250,8 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     expansion = expand(file.data, environ, folder)
     table, problems = read_table(ConfigTable, file, expansion)
     problems += [*_twin_sweeps(file), *_unknown_channels(file, expansion.data)]
+    calendars, more = read_calendars(table.calendars, table.zone, folder, file) if table else ({}, [])
+    problems += more
     if table is None or problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
     return Settings(
@@ -246,7 +261,9 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         store=_store(table.store, folder),
         sources={name: _source(name, source) for name, source in table.sources.items()},
         channels={name: channel_of(name, channel) for name, channel in table.channels.items()},
+        calendars=calendars,
         operator=_operator(table.operator),
+        files=(*expansion.files, *(folder / one.ics for one in table.calendars.values() if one.ics)),
         file=file,
     )
 

@@ -57,19 +57,20 @@ def wrong_lines(problems: list[tuple[int, str]]) -> PydanticCustomError:
 def among(noun: str, known: Iterable[str]) -> AfterValidator:
     """The text must be one of these."""
     names = tuple(known)
-    return AfterValidator(lambda value: _known(value, noun, names))
+    return AfterValidator(lambda value: known_name(value, noun, names))
 
 
 def among_context(noun: str, key: str) -> AfterValidator:
     """The text must be one of those that the validation's context holds under the key."""
 
     def check(value: str, info: ValidationInfo) -> str:
-        return _known(value, noun, tuple(info.context[key]) if info.context else ())
+        return known_name(value, noun, tuple(info.context[key]) if info.context else ())
 
     return AfterValidator(check)
 
 
-def _known(value: str, noun: str, names: tuple[str, ...]) -> str:
+def known_name(value: str, noun: str, names: tuple[str, ...]) -> str:
+    """Returns the text if it is one of the names; else it raises that there is no such thing."""
     if value in names:
         return value
     raise PydanticCustomError("unknown", "unknown", {"noun": noun, "names": names})

@@ -26,6 +26,8 @@ class State(StrEnum):
     DROPPED = "dropped"
     #: Was held, and a person decided that nobody is to hear of it.
     DISCARDED = "discarded"
+    #: A silence swallowed it, or it fell outside hours that say so.
+    SILENCED = "silenced"
 
 
 class Result(StrEnum):
@@ -82,6 +84,10 @@ class Reason(StrEnum):
     BRAKE = "brake"
     #: A person decided that nobody is to hear of what the brake held.
     DISCARDED = "discarded"
+    #: A person's silence is about it.
+    SILENCE = "silence"
+    #: It fell outside the hours of its rule, which says that nobody is told then.
+    HOURS = "hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,14 @@ class Delivery:
     channel: str
     order_key: str
     due_at: datetime
+    #: When the time begins for which it waits; None for one that may go out as soon as it is made.
+    not_before: datetime | None = None
+    #: Why nobody is told; None for one that is owed.
+    silenced: Reason | None = None
+    #: The number of the silence that swallowed it.
+    silence: int | None = None
+    #: What was decided about it, and why: pairs of a step and what it came to.
+    story: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,12 @@ _WORDS: Mapping[tuple[str, TroubleKind], _Words] = {
         "Correct its title or body, which is taken up by itself. Look: notifier check. Send them again: notifier retry "
         "--rule {name}. Leave them unsent: notifier drop --rule {name}",
     ),
+    ("silence", TroubleKind.ENDING): _Words(
+        "ends within an hour",
+        "is over",
+        "From then on, what it is about is told again. What it has swallowed stays unsent.",
+        "Nothing, if that is right. Else make another one: notifier silence add. Look: notifier silence list",
+    ),
     ("disk", TroubleKind.DISK): _Words(
         "is nearly full",
         "has room again",

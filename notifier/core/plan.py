@@ -12,10 +12,13 @@ from msgspec import Struct, structs
 
 from notifier.core.appointment import TEXT_FIELDS, Appointment
 from notifier.core.change import FieldChange, Kind, compare, first_difference, kinds_of
-from notifier.core.delivery import Delivery, delivery_id
+from notifier.core.delivery import Delivery
 from notifier.core.event import Event, event_id
 from notifier.core.grant import Grant
+from notifier.core.recipients import NOBODY_ELSE, Recipients
+from notifier.core.route import Context, route
 from notifier.core.rule import Rule, Verdict, walk
+from notifier.core.silence import Silence
 from notifier.core.sweep import FirstSight, Look, first_sight
 
 NO_GRANTS: Mapping[str, Grant] = {}
@@ -106,11 +109,15 @@ def make_plan(
     now: datetime,
     gone: Collection[str] = (),
     grants: Mapping[str, Grant] = NO_GRANTS,
+    *,
+    silences: tuple[Silence, ...] = (),
+    recipients: Recipients = NOBODY_ELSE,
 ) -> Plan:
     """Decides what the observations mean, given what is known of the same appointments.
 
     `gone` are ids that the source does not show any more, not even when asked for them. `grants` say which channels
-    may see personal text; nothing of it goes further than to deliveries for these.
+    may see personal text; nothing of it goes further than to deliveries for these. The deliveries are those of the
+    `route`, which `silences` and `recipients` are for.
     """
     baseline = () if looks else _baseline(known, observed)
     fresh = _fresh(known, observed if looks else [seen for seen in observed if seen.appointment.id in known], now)
@@ -126,7 +133,10 @@ def make_plan(
                 texts[event.id] = step.texts
     rows = (*baseline, *[step.row for step in steps])
     silent = tuple([row.appointment.id for row in rows if row.revision == 0 and row.appointment.id not in known])
-    deliveries = _deliveries(recorded, rules, now)
+    by_name, context = {rule.name: rule for rule in rules}, Context(now=now, silences=silences, recipients=recipients)
+    deliveries = tuple(
+        delivery for entry in recorded for delivery in route(by_name, entry.event, entry.verdicts, context)
+    )
     owed = tuple(_owed_texts(recorded, deliveries, texts, grants)) if texts else ()
     return Plan(source, sweep, rows, tuple(recorded), deliveries, silent, owed)
 
@@ -213,25 +223,6 @@ def _event(source: str, sweep: str, step: _Step, now: datetime) -> Event:
     )
 
 
-def _deliveries(recorded: Sequence[Recorded], rules: Sequence[Rule], now: datetime) -> tuple[Delivery, ...]:
-    """Returns one delivery for each event, matching rule and channel, in the order of the events and rules."""
-    by_name = {rule.name: rule for rule in rules}
-    return tuple(
-        Delivery(
-            id=delivery_id(entry.event.id, verdict.rule, channel),
-            event_id=entry.event.id,
-            rule=verdict.rule,
-            channel=channel,
-            order_key=entry.event.order_key,
-            due_at=now,
-        )
-        for entry in recorded
-        for verdict in entry.verdicts
-        if verdict.matched
-        for channel in by_name[verdict.rule].channels
-    )
-
-
 def _owed_texts(
     recorded: Sequence[Recorded],
     deliveries: Sequence[Delivery],
@@ -241,7 +232,7 @@ def _owed_texts(
     """Yields for each delivery what its channel may see of the texts of its event."""
     fingerprints = {entry.event.id: dict(entry.event.after.fingerprints) for entry in recorded}
     for delivery in deliveries:
-        grant = grants.get(delivery.channel)
+        grant = None if delivery.silenced else grants.get(delivery.channel)
         for name, text in texts.get(delivery.event_id, ()) if grant else ():
             if grant and name in grant.personal:
                 yield OwedText(delivery.id, name, text, fingerprints[delivery.event_id].get(name, ""))

@@ -15,6 +15,7 @@ from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind, compare, first_difference, kinds_of
 from notifier.core.delivery import Reason
 from notifier.core.event import Event
+from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.rule import Rule, judge
 
 
@@ -26,6 +27,8 @@ class Terms:
     after: timedelta
     #: By their names.
     rules: Mapping[str, Rule]
+    #: Says in which zone the hours of a rule are.
+    recipients: Recipients = NOBODY_ELSE
 
 
 @dataclass(frozen=True, slots=True)

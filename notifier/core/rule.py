@@ -15,6 +15,7 @@ from typing import Any
 from notifier.core.change import Kind
 from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
 from notifier.core.event import Event
+from notifier.core.hours import Hours
 
 ID_FIELDS = (
     "office",
@@ -75,12 +76,21 @@ class Rule:
     name: str
     description: str
     requirements: tuple[Requirement, ...]
+    #: Names of channels; those with brackets, or of the directory, are filled in from the event.
     channels: tuple[str, ...]
+    #: Who hears of what leads to no channel; there for rules with names to be filled in.
+    otherwise: str | None = None
+    #: When it tells; None for at any time.
+    hours: Hours | None = None
+    #: Whether it tells outside its hours all the same.
+    urgent: bool = False
     #: Templates; None means the default text.
     title: str | None = None
     body: str | None = None
     #: Whether the rules after this one are spared the events that match it.
     stop: bool = False
+    #: Whether it sees only what no rule without this took.
+    fallback: bool = False
     #: Whether each event is told as it was, also when it waited and something has happened since.
     always: bool = False
 
@@ -100,6 +110,9 @@ class Verdict:
 STOPPED = "stop"
 """The key of a verdict on a rule that was not asked, since an earlier one ended the walk."""
 
+TAKEN = "fallback"
+"""The key of a verdict of a fallback that was not asked, since another rule took the event."""
+
 TOO_LATE = "max_age"
 """The key of a verdict on an event that met all the others, and was noticed too late to be told."""
 
@@ -110,17 +123,49 @@ def judge(rule: Rule, event: Event) -> Verdict:
 
 
 def walk(rules: Sequence[Rule], event: Event) -> tuple[Verdict, ...]:
-    """Returns every rule's verdict on the event, in the order of the rules; a match with `stop` ends the walk."""
+    """Returns every rule's verdict on the event, in the order of the rules; a match with `stop` ends the walk.
+
+    Fallbacks are asked last, and only where no other rule took the event; a `stop` of one of them is for the others.
+    """
     seen: dict[Callable[[Event], Any], Any] = {}
     verdicts: list[Verdict] = []
+    taken, fallbacks = "", False
     for number, rule in enumerate(rules):
+        if rule.fallback:
+            fallbacks = True
+            verdicts.append(_failed(rule.name, TAKEN, "", ""))
+            continue
         verdict = _judge(rule, event, seen)
         verdicts.append(verdict)
+        taken = taken or (rule.name if verdict.matched else "")
         if verdict.matched and rule.stop:
             spared = rules[number + 1 :]
             verdicts += [_failed(later.name, STOPPED, "", rule.name) for later in spared]
             break
+    if fallbacks:
+        _fall_back(rules, event, seen, verdicts, taken)
     return tuple(verdicts)
+
+
+def _fall_back(
+    rules: Sequence[Rule],
+    event: Event,
+    seen: dict[Callable[[Event], Any], Any],
+    verdicts: list[Verdict],
+    taken: str,
+) -> None:
+    """Puts in the verdicts of the fallbacks, where these were left open; `taken` is the rule that took the event."""
+    stopped = ""
+    for number, rule in enumerate(rules):
+        if not rule.fallback or verdicts[number].key == STOPPED:
+            continue
+        if taken:
+            verdicts[number] = _failed(rule.name, TAKEN, "", taken)
+        elif stopped:
+            verdicts[number] = _failed(rule.name, STOPPED, "", stopped)
+        else:
+            verdicts[number] = _judge(rule, event, seen)
+            stopped = rule.name if rule.stop and verdicts[number].matched else ""
 
 
 def _judge(rule: Rule, event: Event, seen: dict[Callable[[Event], Any], Any]) -> Verdict:
@@ -291,10 +336,11 @@ def _say_lead_time(lead: timedelta | None) -> str:
 @cache
 def _see_field(name: str) -> Callable[[Event], list[str]]:
     """Returns what looks at the values of a field, always the same function for the same field."""
-    return lambda event: [value for value in _field_values(event, name) if value is not None]
+    return lambda event: [value for value in values_of(event, name) if value is not None]
 
 
-def _field_values(event: Event, name: str) -> Sequence[str | None]:
+def values_of(event: Event, name: str) -> Sequence[str | None]:
+    """Returns what an event has in a field that `where` compares; of people those in whatever role."""
     after = event.after
     if name == "source":
         return (event.source,)

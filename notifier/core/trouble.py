@@ -20,6 +20,8 @@ class TroubleKind(StrEnum):
     INCOMPLETE = "incomplete"
     #: The clock was put forward or back.
     CLOCK = "clock"
+    #: A long silence is about to end.
+    ENDING = "ending"
     #: The disk of the store is nearly full.
     DISK = "disk"
     #: What is asked, or told, does not answer: a source, the monitor of the heartbeat, a channel of the operator.

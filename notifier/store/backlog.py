@@ -30,7 +30,7 @@ _HASTEN = "UPDATE delivery SET due_at = min(due_at, ?) WHERE seq = ?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """A delivery that is not sent, since it was overtaken."""
+    """A delivery that is not sent after all: it was overtaken, or a silence swallowed it."""
 
     delivery: str
     event_id: str

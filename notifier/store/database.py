@@ -23,7 +23,7 @@ from sqlmodel import Session
 
 from notifier.errors import AlreadyRunning, NoStore, SchemaTooNew, StoreError
 
-SCHEMA = "0003"
+SCHEMA = "0004"
 """The schema that this version works with: the newest step in `migrations`."""
 
 PATIENCE_SECONDS = 60.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import orjson
-from sqlalchemy import CursorResult, and_, distinct, exists, func, update
+from sqlalchemy import CursorResult, and_, case, distinct, exists, func, update
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session, col, select
 
@@ -28,7 +28,7 @@ _BRAKED = and_(HELD, col(DeliveryRow.reason) == Reason.BRAKE)
 
 def settle(tx: Session, source: str, sweep: str, now: datetime) -> int:
     """Lets go out what the runs of the sweep made, once they are judged to be fine; returns how many deliveries."""
-    return _update(tx, _UNJUDGED, source, sweep, state=State.PENDING, due_at=now)
+    return _update(tx, _UNJUDGED, source, sweep, state=State.PENDING, due_at=_due(now))
 
 
 def trip(tx: Session, source: str, sweep: str, now: datetime) -> int:
@@ -82,7 +82,7 @@ def waiting(tx: Session, source: str, sweep: str) -> dict[str, int]:
 def release(tx: Session, source: str, sweep: str, now: datetime) -> int:
     """Lets go out what the brake holds, and the next reading be believed; returns how many deliveries."""
     _decide(tx, source, sweep, Decision.RELEASED)
-    return _update(tx, _BRAKED, source, sweep, state=State.PENDING, reason=None, due_at=now)
+    return _update(tx, _BRAKED, source, sweep, state=State.PENDING, reason=None, due_at=_due(now))
 
 
 def discard(tx: Session, source: str, sweep: str, now: datetime) -> int:
@@ -133,6 +133,12 @@ def _update(tx: Session, which: ColumnElement[bool], source: str, sweep: str, **
     changed = tx.execute(statement, execution_options={"synchronize_session": False})
     assert isinstance(changed, CursorResult)
     return changed.rowcount
+
+
+def _due(now: datetime) -> ColumnElement[datetime | None]:
+    """Returns when what is let go falls due: now, or when the time begins for which it waits."""
+    waits = col(DeliveryRow.not_before)
+    return case((waits > now, waits), else_=now)
 
 
 def _of(source: str, sweep: str) -> ColumnElement[bool]:

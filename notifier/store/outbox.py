@@ -24,6 +24,7 @@ from notifier.errors import StoreError
 from notifier.store import rows, texts
 from notifier.store.backlog import Superseded, recheck_head
 from notifier.store.driver import driver
+from notifier.store.gate import postpone, swallow
 from notifier.store.tables import AttemptRow, DeliveryRow
 
 TRIES = len(RETRY_DELAYS) + 1
@@ -35,6 +36,14 @@ _BLOCKED = exists().where(
     col(_older.channel) == col(DeliveryRow.channel),
     col(_older.order_key) == col(DeliveryRow.order_key),
     col(_older.seq) < col(DeliveryRow.seq),
+    # What waits for its time stands before what its own rule owes, and not before what is due sooner by another.
+    or_(
+        col(_older.not_before).is_(None),
+        col(_older.not_before) <= col(DeliveryRow.due_at),
+        col(_older.rule) == col(DeliveryRow.rule),
+        col(_older.state) != State.PENDING,
+        col(_older.attempts) > 0,
+    ),
 )
 #: The condition of the partial indexes, which serve only queries that state it.
 _UNSETTLED = col(DeliveryRow.settled_at).is_(None)
@@ -45,12 +54,14 @@ _CLAIMABLE = and_(_UNSETTLED, col(DeliveryRow.state) == State.PENDING, ~_BLOCKED
 _OF_CHANNEL = (
     "delivery.settled_at IS NULL AND delivery.channel = ? AND delivery.state = 'pending'"
     " AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.settled_at IS NULL"
-    " AND older.channel = delivery.channel AND older.order_key = delivery.order_key AND older.seq < delivery.seq)"
+    " AND older.channel = delivery.channel AND older.order_key = delivery.order_key AND older.seq < delivery.seq"
+    " AND (older.not_before IS NULL OR older.not_before <= delivery.due_at OR older.rule = delivery.rule"
+    " OR older.state <> 'pending' OR older.attempts > 0))"
 )
 _NEXT_DUE = f"SELECT due_at FROM delivery WHERE {_OF_CHANNEL} ORDER BY due_at LIMIT 1"  # noqa: S608 - all ours
 # As the index has them, so that a long backlog is not read; of what fell due together the older goes first.
 _DUE = (
-    "SELECT delivery.seq, delivery.id, event_id, rule, channel, order_key, due_at,"  # noqa: S608 - all ours
+    "SELECT delivery.seq, delivery.id, event_id, rule, channel, order_key, due_at, not_before,"  # noqa: S608 - all ours
     f" attempts, tries, created_at, told, {rows.EVENT_COLUMNS} FROM delivery CROSS JOIN event ON event.id = event_id"
     f" WHERE {_OF_CHANNEL} AND due_at <= ? ORDER BY due_at, delivery.seq LIMIT ?"
 )
@@ -107,29 +118,36 @@ def claim(
     The attempt of each is on record from here on, so claim no more than will be tried at once: after a crash all
     of them have one try less.
 
-    What has waited is re-checked by the terms before, unless there are none. `tell` hears of what is superseded by
-    that; if nothing else comes of a claim, there may be more to claim.
+    By the terms, unless there are none, what has waited is put off where its rule has hours and these are over, is
+    re-checked, and may be swallowed by a silence. `tell` hears of what is not sent by that; if nothing else comes of
+    a claim, there may be more to claim.
     """
     claimed: list[Claimed] = []
     most, connection = MOST_SUPERSEDED, driver(tx)
     while True:
         superseded: list[Superseded] = []
+        put_off = 0
         for head in _due(connection, channel, now, limit - len(claimed)):
-            passed = _recheck(tx, head, terms, now, superseded)
+            passed: Claimed | None = head
+            if terms is not None and not _is_young(head, now, terms.after):
+                if postpone(tx, head.seq, head.delivery, head.event, terms, now):
+                    put_off += 1
+                    continue
+                passed = _recheck(tx, head, terms, now, superseded)
             if passed is not None:
                 claimed.append(_start(connection, passed, now))
         for one in superseded:
             tell(one)
-        most -= len(superseded)
-        # What was superseded may have stood before others.
-        if not superseded or len(claimed) == limit or most <= 0:
+        most -= len(superseded) + put_off
+        # What does not go out may have stood before others.
+        if not (superseded or put_off) or len(claimed) == limit or most <= 0:
             return claimed
 
 
 def claim_young(connection: sqlite3.Connection, channel: str, now: datetime, young: timedelta) -> Claimed | None:
     """Claims the channel's first due delivery if it is so young that it need not be re-checked; None for none such."""
     for head in _due(connection, channel, now, 1):
-        if now - head.made_at <= young:
+        if _is_young(head, now, young):
             return _start(connection, head, now)
     return None
 
@@ -224,26 +242,39 @@ def _due(connection: sqlite3.Connection, channel: str, now: datetime, limit: int
         Claimed(
             seq,
             Delivery(
-                id=id_, event_id=event_id, rule=rule, channel=name, order_key=order_key, due_at=rows.moment_of(due_at)
+                id=id_,
+                event_id=event_id,
+                rule=rule,
+                channel=name,
+                order_key=order_key,
+                due_at=rows.moment_of(due_at),
+                not_before=None if begins is None else rows.moment_of(begins),
             ),
             attempts,
             tries,
             rows.moment_of(made_at),
             rows.read_event(event, told),
         )
-        for seq, id_, event_id, rule, name, order_key, due_at, attempts, tries, made_at, told, *event in found
+        for seq, id_, event_id, rule, name, order_key, due_at, begins, attempts, tries, made_at, told, *event in found
     ]
 
 
-def _recheck(
-    tx: Session, head: Claimed, terms: Terms | None, now: datetime, superseded: list[Superseded]
-) -> Claimed | None:
+def _is_young(head: Claimed, now: datetime, after: timedelta) -> bool:
+    """Whether a delivery has not waited, so that nothing has come between."""
+    return head.delivery.not_before is None and now - head.made_at <= after
+
+
+def _recheck(tx: Session, head: Claimed, terms: Terms, now: datetime, superseded: list[Superseded]) -> Claimed | None:
     """Returns what is sent in place of what could be; None for nothing, or for something that has to be asked for."""
-    if terms is None or now - head.made_at <= terms.after:
-        return head
     rechecked = recheck_head(tx, head.seq, head.delivery, terms, now)
     superseded += rechecked.superseded
-    return None if rechecked.event is None else replace(head, event=rechecked.event)
+    if rechecked.event is None:
+        return None
+    passed = replace(head, event=rechecked.event)
+    # What was tried may have arrived, so that more is to be told.
+    swallowed = None if passed.attempt else swallow(tx, passed.seq, passed.delivery, passed.event, now)
+    superseded += [swallowed] if swallowed else []
+    return None if swallowed else passed
 
 
 def _start(connection: sqlite3.Connection, head: Claimed, now: datetime) -> Claimed:

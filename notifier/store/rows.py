@@ -14,7 +14,7 @@ import orjson
 
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
-from notifier.core.delivery import Delivery, State
+from notifier.core.delivery import Delivery, Reason, State
 from notifier.core.event import Event
 from notifier.core.plan import Known, Recorded
 from notifier.core.rule import Verdict
@@ -181,21 +181,27 @@ def verdicts_of(row: EventRow) -> tuple[Verdict, ...]:
 
 
 def delivery_values(delivery: Delivery, now: datetime, state: State = State.PENDING) -> dict[str, Any]:
-    """Returns the columns of the row of a delivery that is new and waits for its time, or is held."""
+    """Returns the columns of the row of a delivery that is new: it waits for its time, is held, or was silenced."""
+    begins = State.SILENCED if delivery.silenced else state
     return {
         "id": delivery.id,
         "event_id": delivery.event_id,
         "rule": delivery.rule,
         "channel": delivery.channel,
         "order_key": delivery.order_key,
-        "state": state.value,
+        "state": begins.value,
+        "reason": None if delivery.silenced is None else delivery.silenced.value,
         "due_at": delivery.due_at,
         "created_at": now,
+        "settled_at": now if delivery.silenced else None,
         "attempts": 0,
         "tries": 0,
         "in_doubt": False,
         "superseded_by": None,
         "told": None,
+        "not_before": delivery.not_before,
+        "silence": delivery.silence,
+        "story": _dump(delivery.story) if delivery.story else None,
     }
 
 
@@ -208,7 +214,17 @@ def delivery_of(row: DeliveryRow) -> Delivery:
         channel=row.channel,
         order_key=row.order_key,
         due_at=row.due_at,
+        not_before=row.not_before,
+        silenced=Reason(row.reason) if row.reason and row.state == State.SILENCED else None,
+        silence=row.silence,
+        story=read_story(row.story),
     )
+
+
+def read_story(text: str | None) -> tuple[tuple[str, str], ...]:
+    """Returns what was decided about a delivery, as pairs of a step and what it came to."""
+    stored: list[tuple[str, str]] = [] if text is None else orjson.loads(text)
+    return tuple((what, why) for what, why in stored)
 
 
 def stored(value: Any) -> Any:

@@ -89,7 +89,9 @@ class Applied:
 
     rows: int
     events: int
+    #: Without the silenced ones.
     deliveries: int
+    silenced: int = 0
 
 
 def digests(tx: Session, source: str, ids: Iterable[str]) -> dict[str, bytes]:
@@ -215,7 +217,7 @@ def count(tx: Session, source: str) -> int:
 
 
 def apply(tx: Session, plan: Plan, now: datetime, born: State = State.PENDING) -> Applied:
-    """Stores everything that the plan says, in its order; its deliveries begin in the given state, held or pending.
+    """Stores everything that the plan says, in its order; what it owes begins in the given state, held or pending.
 
     The plan has to be made from what `known` gave in the same transaction: else another sweep may have stored a later
     state. An event on record already is left out with its deliveries, so that a plan applied again adds nothing.
@@ -228,7 +230,8 @@ def apply(tx: Session, plan: Plan, now: datetime, born: State = State.PENDING) -
     _insert(tx, EventRow, [rows.event_values(recorded) for recorded in fresh.values()])
     _insert(tx, DeliveryRow, [rows.delivery_values(delivery, now, born) for delivery in owed])
     texts.keep(tx, plan.texts, owed)
-    return Applied(len(plan.rows), len(fresh), len(owed))
+    silenced = sum(delivery.silenced is not None for delivery in owed)
+    return Applied(len(plan.rows), len(fresh), len(owed) - silenced, silenced)
 
 
 def looks(tx: Session, source: str) -> list[Look]:

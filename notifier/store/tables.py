@@ -157,6 +157,8 @@ HELD = text("state = 'held'")
 
 MERGED = text("superseded_by IS NOT NULL")
 
+SWALLOWED = text("silence IS NOT NULL")
+
 
 def _among(column: str, words: type[State | Result]) -> str:
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
@@ -185,6 +187,8 @@ class DeliveryRow(Row, table=True):
         # everywhere in it, and there for the planner, which prefers the longer match.
         # For what else a message tells.
         Index("ix_delivery_superseded_by", "superseded_by", sqlite_where=MERGED, postgresql_where=MERGED),
+        # For what a silence swallowed.
+        Index("ix_delivery_silence", "silence", sqlite_where=SWALLOWED, postgresql_where=SWALLOWED),
         Index("ix_delivery_held", "state", "reason", "event_id", sqlite_where=HELD, postgresql_where=HELD),
         {"sqlite_autoincrement": True},
     )
@@ -212,6 +216,31 @@ class DeliveryRow(Row, table=True):
     superseded_by: int | None = Field(default=None, foreign_key="delivery.seq")
     #: What its message tells where that is not its event alone, which waited and was overtaken; JSON.
     told: str | None = None
+    #: When the time begins for which it waits; None for one that may go out as soon as it is made.
+    not_before: datetime | None = None
+    #: The silence that swallowed it.
+    silence: int | None = Field(default=None, foreign_key="silence.id")
+    #: What was decided about it, and why: pairs of texts as JSON; None for nothing.
+    story: str | None = None
+
+
+class SilenceRow(Row, table=True):
+    """What nobody is to hear of for a while."""
+
+    __tablename__ = "silence"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: int | None = Field(default=None, primary_key=True)
+    #: Names of rules, and pairs of a key with its values; JSON, both.
+    rules: str
+    wanted: str
+    author: str
+    why: str
+    began_at: datetime
+    until: datetime
+    #: When a person ended it before its time, and who; None where nobody did.
+    ended_at: datetime | None = None
+    ended_by: str | None = None
 
 
 class AttemptRow(Row, table=True):

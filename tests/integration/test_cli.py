@@ -111,7 +111,9 @@ def test_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comma
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("NOTIFIER_CONFIG", raising=False)
     parameters = commands()[command].params
-    given = ["x" for one in parameters if isinstance(one, click.Argument) and one.required]
+    arguments = [one for one in parameters if isinstance(one, click.Argument) and one.required]
+    given = ["1" if one.type is click.INT else "x" for one in arguments]
+    given += ["--all"] if command == "silence add" else []
     options = [f"{one.opts[0]}=x" for one in parameters if isinstance(one, click.Option) and one.required]
     result = notifier(*command.split(), *given, *options)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -4,7 +4,8 @@ Every fenced block has a mark before it, so that none is passed over by accident
 
     toml      `config`: a configuration, or a part of one; `config: all defaults`: one that changes nothing
               `rules`: a file with rules, for the sources and channels of RULE_CONFIG
-    text      `message: EVENT`, `verdicts: EVENT`: what the rules above come to for one of EVENTS; `drawing`
+    text      `message: EVENT`, `verdicts: EVENT`, `route: EVENT`: what the rules above come to for one of EVENTS;
+              `drawing`
               `queries: SOURCE`: what `plan --queries` prints for the rules above, before the first run
     json      `document: EVENT`: what a webhook gets; `json`, `json: lines`: anything that parses
     python    `receiver`: is sent signed webhooks
@@ -55,13 +56,17 @@ from notifier.core.message import (
     Renderer,
 )
 from notifier.core.notice import _WORDS
+from notifier.core.plan import Plan, Recorded
 from notifier.core.policy import JITTER, RETRY_DELAYS
+from notifier.core.route import Context, route
 from notifier.core.rule import Rule, walk
 from notifier.loading import load_everything
+from notifier.preview import make_preview
 from notifier.queries import read_queries
 from notifier.query_view import show_queries
 from notifier.store.database import open_store
-from notifier.views import show_verdicts
+from notifier.views import show_preview, show_verdicts
+from notifier.wiring import grants_of, recipients_of
 from tests.builders import DAY, HOUR, MINUTE, NOW, START, appointment, created, discovered, event, seen, undated
 from tests.markdown import (
     BLOCKS,
@@ -83,7 +88,7 @@ MARKS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"run", "not run"}),
     "console": frozenset({"run", "not run"}),
     "ini": frozenset({"not run"}),
-    "text": frozenset({"message", "verdicts", "queries", "drawing", "demo"}),
+    "text": frozenset({"message", "verdicts", "route", "queries", "drawing", "demo"}),
     "json": frozenset({"document", "json"}),
     "python": frozenset({"receiver"}),
     "jinja": frozenset({"default title", "default body"}),
@@ -100,8 +105,14 @@ ENVIRON = {
 }
 SOURCE = '[sources.{}]\nbase_url = "https://api.example.com"\nenterprise = "acme"\n'
 RULE_CONFIG = "".join(SOURCE.format(name) + 'token = "t"\n' for name in ("acme", "other")) + "".join(
-    f'[channels.{name}]\nurl = "console://"\n' for name in ("team", "desk", "crm", "branch")
+    f'[channels.{name}]\nurl = "console://"\n' for name in ("team", "desk", "crm", "branch", "office-12", "301", "302")
 )
+RULE_CONFIG = f"""timezone = "Europe/Brussels"
+{RULE_CONFIG}
+[calendars.team]
+from = "09:00"
+to = "17:00"
+"""
 
 EVENTS: Mapping[str, Event] = {
     "cancelled": event(status="CANCELLED", updated_by="201", updated_by_type="CUSTOMER"),
@@ -218,6 +229,20 @@ def test_what_rules_come_to(block: Block, tmp_path: Path) -> None:
         shown = frame(message.title, message.body)
     # How long lines are broken is of no account.
     assert " ".join(block.text.split()) == " ".join(shown.split())
+
+
+@pytest.mark.parametrize("block", marked("route"), ids=str)
+def test_where_an_event_goes(block: Block, tmp_path: Path) -> None:
+    """Below a rule stand the channels that it tells, when, and why, as `notifier plan` says it."""
+    rules = rules_of([one for one in marked("rules") if one.page == block.page and one.line < block.line][-1], tmp_path)
+    settings, happened = load_settings(tmp_path / "config.toml", {}), EVENTS[block.detail]
+    verdicts, context = walk(rules, happened), Context(now=NOW, recipients=recipients_of(settings))
+    deliveries = tuple(route({rule.name: rule for rule in rules}, happened, verdicts, context))
+    foreseen = Plan("acme", "near", (), (Recorded(happened, verdicts),), deliveries, ())
+    renderers = dict.fromkeys(settings.channels, Renderer(settings.zone, Target.TEXT))
+    shown = show_preview(make_preview([foreseen], rules, renderers, grants_of(settings), NOW), settings.zone)
+    said = [line for line in shown[shown.index("\nTo ") :].splitlines() if not line.startswith("  |")]
+    assert " ".join(block.text.split()) == " ".join(" ".join(said).split())
 
 
 @pytest.mark.parametrize("block", marked("queries"), ids=str)

@@ -110,7 +110,7 @@ def test_what_was_not_to_be_sent_is_counted_apart() -> None:
     text = show_status(many, ZONE)
     assert fits(text)
     assert row(text, "UNCERTAIN", "chat")[1:] == ["0", "0", "0", "0", "2", "0"]
-    assert row(text, "DROPPED", "desk") == ["desk", "0", "3", "0"]
+    assert row(text, "DROPPED", "desk") == ["desk", "0", "3", "0", "0"]
     assert [line for line in text.split("DROPPED")[1].splitlines() if line.startswith("chat")] == []
 
 

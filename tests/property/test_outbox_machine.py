@@ -5,6 +5,7 @@ or not sent.
 """
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from itertools import pairwise
@@ -92,9 +93,11 @@ class OutboxMachine(RuleBasedStateMachine):
         minutes=st.sampled_from([0, 0, 0, 2]),
         again=st.booleans(),
         born=st.sampled_from([State.PENDING] * 4 + [State.HELD]),
+        waits=st.sampled_from([0, 0, 1, 5]),
+        waiting=st.sampled_from(list(RULES)),
     )
-    def commit(self, name: str, status: str, minutes: int, again: bool, born: State) -> None:
-        """A poll commits what became of an appointment, and perhaps commits it once more."""
+    def commit(self, name: str, status: str, minutes: int, again: bool, born: State, waits: int, waiting: str) -> None:
+        """A poll commits what became of an appointment, and perhaps commits it once more; one rule may wait."""
         before = self.model.states[name]
         if status == before.status:
             return
@@ -102,8 +105,11 @@ class OutboxMachine(RuleBasedStateMachine):
         after = structs.replace(before, status=status, updated_at=NOW + self.revisions * MINUTE)
         event = step(before, after, self.revisions)
         due_at = self.model.now + timedelta(minutes=minutes)
+        opens_at = self.model.now + timedelta(minutes=waits) if waits else None
         deliveries = [
-            owed(event, channel, one.name, due_at)
+            replace(owed(event, channel, one.name, opens_at), not_before=opens_at)
+            if opens_at and one.name == waiting
+            else owed(event, channel, one.name, due_at)
             for one in RULES.values()
             if judge(one, event).matched
             for channel in one.channels
@@ -113,7 +119,9 @@ class OutboxMachine(RuleBasedStateMachine):
                 snapshot.apply(tx, plan([event], deliveries, [known(after, self.revisions)]), self.model.now, born)
         self.model.states[name] = after
         for delivery in deliveries:
-            self.model.owed[delivery.id] = Owed(len(self.model.owed) + 1, delivery, event, self.model.now, due_at, born)
+            made = Owed(len(self.model.owed) + 1, delivery, event, self.model.now, delivery.due_at)
+            made.state, made.not_before = born, delivery.not_before
+            self.model.owed[delivery.id] = made
 
     @rule(trips=st.booleans())
     def end_run(self, trips: bool) -> None:
@@ -129,7 +137,8 @@ class OutboxMachine(RuleBasedStateMachine):
             if trips:
                 each.braked = True
             else:
-                each.state, each.due_at = State.PENDING, self.model.now
+                each.state = State.PENDING
+                each.let_go(self.model.now)
 
     @rule(released=st.booleans())
     def decide(self, released: bool) -> None:
@@ -142,7 +151,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.model.doubted = False
         for each in braked:
             each.state = State.PENDING if released else State.DISCARDED
-            each.due_at = self.model.now if released else each.due_at
+            if released:
+                each.let_go(self.model.now)
             self.model.ears[each.key].broken |= not released
 
     @rule(minutes=st.integers(1, 8))
@@ -189,7 +199,7 @@ class OutboxMachine(RuleBasedStateMachine):
         head = min(due, key=lambda each: (each.due_at, each.seq), default=None)
         with self.store.writing_plainly(lazily=True) as connection:
             claimed = outbox.claim_young(connection, channel, now, RECHECK_AFTER)
-        if head is None or now - head.made_at > RECHECK_AFTER:
+        if head is None or self.model.has_waited(head):
             assert claimed is None
             return multiple()
         assert claimed is not None
@@ -310,7 +320,8 @@ class OutboxMachine(RuleBasedStateMachine):
         for key in self.model.ears:
             turns = [each for each in self.model.owed.values() if each.key == key and not each.revived]
             for older, later in pairwise(turns):
-                assert later.attempts == 0 or not older.unsettled
+                passed = older.not_before is not None and older.delivery.rule != later.delivery.rule
+                assert later.attempts == 0 or not older.unsettled or passed
 
     @invariant()
     def all_was_told_in_the_end(self) -> None:

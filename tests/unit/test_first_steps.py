@@ -46,11 +46,15 @@ def switched_on(text: str) -> str:
     return re.sub(r"^#(?=[^ \n])", "", text, flags=re.MULTILINE)
 
 
+HOLIDAYS = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20270726\nEND:VEVENT\nEND:VCALENDAR\n"
+
+
 def load(folder: Path, text: str) -> Settings:
     """Returns the settings of the example with this text, beside the files that it speaks of."""
     write_first_files(folder)
     for name in ("other.secret", "crm.secret"):
         (folder / name).write_text("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", encoding="utf-8")
+    (folder / "holidays.ics").write_text(HOLIDAYS, encoding="utf-8")
     (folder / "config.toml").write_text(text, encoding="utf-8")
     return load_settings(folder / "config.toml", ENVIRON)
 

@@ -343,7 +343,7 @@ def test_names(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["hours", "hold", "group", "digest", "throttle", "stays", "remind", "escalate", "silence"],
+    ["hold", "group", "digest", "throttle", "stays", "remind", "escalate", "silence"],
 )
 def test_keys_of_later_versions(tmp_path: Path, key: str) -> None:
     """What this version can't do is a mistake and not ignored."""
