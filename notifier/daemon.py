@@ -29,7 +29,7 @@ from notifier.core.rule import Rule
 from notifier.core.sweep import ANSWERED, Sweep, SweepRun
 from notifier.errors import Stopping, StoreError
 from notifier.fills import Fills
-from notifier.lane import Lane, Left, await_end, drain
+from notifier.lane import Lane, Left, await_end, drain, within
 from notifier.memory import calm_collector, share_heaps
 from notifier.operator_route import LOOK_SECONDS, OperatorRoute
 from notifier.poller import STRAYS, Poller
@@ -44,6 +44,9 @@ log = structlog.get_logger(__name__)
 
 WIPE_SECONDS = 600
 """How long a personal text that is not owed any more may still lie in the log of the store."""
+
+GRACE_SECONDS = 8.0
+"""How long the steps in hand may take after a signal to stop; what is not done by then is done again."""
 
 STORE_PAUSE = timedelta(seconds=30)
 """How long after a failure of the store at the latest a sweep is read again."""
@@ -195,9 +198,10 @@ class Daemon:
         self._scheduler.start()
         log.info("started", sweeps=len(self._beats), channels=len(self._lanes))
 
-    def stop(self, left: Left = lambda: 0, left_to_send: Left | None = None) -> None:
-        """Stops polling and sending, and waits for the steps in hand while there are seconds left for that."""
+    def stop(self, left: Left | None = None, left_to_send: Left | None = None) -> None:
+        """Stops polling and sending; waits for the steps in hand for the grace, or while there are seconds left."""
         self.stopping.set()
+        left = left or within(GRACE_SECONDS)
         if self._scheduler.running:
             # It waits for polls without a time-out; the thread that waits is given one instead.
             ending = threading.Thread(target=self._scheduler.shutdown, name="ending", daemon=True)

@@ -1,6 +1,7 @@
 """A lane: the thread in which one channel is sent what it is owed, so that a slow channel delays no other."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
@@ -19,6 +20,13 @@ Came_co = TypeVar("Came_co", covariant=True)
 
 Left = Callable[[], float]
 """Says for how many more seconds something is awaited; asked again and again, since that may change."""
+
+
+def within(seconds: float) -> Left:
+    """Says how many of these seconds, from now on, are left."""
+    end = time.monotonic() + seconds
+    return lambda: max(end - time.monotonic(), 0)
+
 
 ASK_SECONDS = 0.5
 """How often."""

@@ -94,14 +94,13 @@ class Renewal:
         if now.settings.store != before.settings.store:
             self._refuse("config.toml: [store] is taken up at a start only; start notifier again, or put it back")
             return None
-        self.refusal = ""
+        self.refusal, self._loaded = "", now
+        # They may be others now.
+        self._watch.take()
         changes = changes_between(before, now)
         if not changes:
             log.info("reload_unchanged")
             return None
-        self._loaded = now
-        # Those of the rules may be others now.
-        self._watch.take()
         daemon = self.daemon()
         log.info("reloaded", **changes)
         return daemon

@@ -5,22 +5,18 @@ The former one ends all its steps before the next one begins, so that nothing is
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Sequence
 from types import FrameType
 
 import structlog
 
-from notifier.daemon import Daemon
-from notifier.lane import Left
+from notifier.daemon import GRACE_SECONDS, Daemon
+from notifier.lane import Left, within
 
 log = structlog.get_logger(__name__)
 
 SIGNAL_SECONDS = 0.5
 """How long a signal may stay unheard."""
-
-GRACE_SECONDS = 8.0
-"""How long the steps in hand may take after a signal to stop; what is not done by then is done again."""
 
 HANDOVER_SECONDS = 60.0
 """How long polls may take to end before the next daemon takes over. A send in hand is awaited however long it takes,
@@ -56,7 +52,7 @@ class Supervisor:
             while not self._daemon.stopping.is_set() and not self._stopping.wait(SIGNAL_SECONDS):
                 self._look()
         finally:
-            self._daemon.stop(_within(GRACE_SECONDS))
+            self._daemon.stop()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return 1 if self._daemon.broken else 0
@@ -77,13 +73,13 @@ class Supervisor:
 
     def _unless_stopping(self, seconds: float) -> Left:
         """Returns how many of these seconds are left, asked again and again; of the grace once it is time to stop."""
-        usual, grace = _within(seconds), list[Left]()
+        usual, grace = within(seconds), list[Left]()
 
         def left() -> float:
             if not self._stopping.is_set():
                 return usual()
             if not grace:
-                grace.append(_within(GRACE_SECONDS))
+                grace.append(within(GRACE_SECONDS))
             return min(usual(), grace[0]())
 
         return left
@@ -100,9 +96,3 @@ class Supervisor:
 def _hangup() -> Sequence[int]:
     """Returns the signal that asks for a reload; there is none on Windows."""
     return [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
-
-
-def _within(seconds: float) -> Left:
-    """Returns how many of these seconds are left."""
-    end = time.monotonic() + seconds
-    return lambda: max(end - time.monotonic(), 0)

@@ -151,7 +151,7 @@ class Settings:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     operator: OperatorSettings = OperatorSettings()
     #: What else was read: secrets, holidays.
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...] = field(default=(), compare=False)
     #: Tells lines; out of sight, since a careless author's secrets stand in it.
     file: TomlFile = field(repr=False, compare=False)
 

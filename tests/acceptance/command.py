@@ -92,17 +92,17 @@ class Running:
     def pid(self) -> int:
         return self._process.pid
 
-    def wait_for_log(self, action: str) -> None:
-        """Waits until a line about this action is logged, in whatever format."""
-        self._wait_for(action, self._err)
+    def wait_for_log(self, action: str, times: int = 1) -> None:
+        """Waits until so many lines about this action are logged, in whatever format."""
+        self._wait_for(action, self._err, times)
 
     def wait_for_text(self, text: str) -> None:
         """Waits until a line with this text is printed."""
         self._wait_for(text, self._out)
 
-    def _wait_for(self, text: str, lines: list[str]) -> None:
+    def _wait_for(self, text: str, lines: list[str], times: int = 1) -> None:
         with self._came:
-            seen = self._came.wait_for(lambda: any(text in line for line in lines), PATIENCE)
+            seen = self._came.wait_for(lambda: sum(text in line for line in lines) >= times, PATIENCE)
         assert seen, f"{text!r} did not come:\n" + "".join(self._err)
 
     def send_signal(self, number: signal.Signals) -> None:

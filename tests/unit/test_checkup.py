@@ -14,6 +14,7 @@ from notifier.core.checkup import (
     Room,
     examine_channel,
     examine_clock,
+    examine_configuration,
     examine_disk,
     examine_heartbeat,
     examine_lane,
@@ -234,6 +235,7 @@ def test_what_may_be_in_trouble() -> None:
         examine_lane("crm", OPEN, 0, NOW, AFTER),
         examine_operator("ops", NoticeCount(), NOW, NOW, AFTER),
         examine_clock(timedelta(0), NOW),
+        examine_configuration("", NOW),
         examine_heartbeat(Heartbeat(NOW), AFTER),
     ]
     names = {one.name for one in found if one}
