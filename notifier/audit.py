@@ -87,7 +87,9 @@ def audit(truth: Truth, known: Mapping[str, Known], events: Sequence[Event]) -> 
     """Returns what is wrong in a snapshot, and in events that come oldest first."""
     told: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        told[event.after.id].append(event)
+        # What the clock makes is no change.
+        if event.firing is None:
+            told[event.after.id].append(event)
     lost: list[Finding] = []
     invented: list[Finding] = []
     vanished: list[Finding] = []

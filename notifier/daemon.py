@@ -27,6 +27,7 @@ from notifier.core.brake import Brake, Tally, judge
 from notifier.core.delivery import State
 from notifier.core.rule import Rule
 from notifier.core.sweep import ANSWERED, Sweep, SweepRun
+from notifier.core.watch import CLOCK
 from notifier.errors import Stopping, StoreError
 from notifier.fills import Fills
 from notifier.lane import Lane, Left, await_end, drain, within
@@ -38,6 +39,7 @@ from notifier.sender import Sender
 from notifier.store import hold, lanes, outbox, snapshot, texts
 from notifier.store.database import Store, Transaction
 from notifier.store_watch import StoreWatch
+from notifier.timekeeper import LOOK_EVERY, Timekeeper
 from notifier.wiring import addresses_of, grants_of, manner_of, open_channels, open_clients, policies_of, recipients_of
 
 log = structlog.get_logger(__name__)
@@ -124,12 +126,17 @@ class Daemon:
             name: Lane(sender, clock, self.stopping, self._break, self._store_watch)
             for name, sender in self._senders.items()
         }
+        self._timekeeper = Timekeeper(store, rules, self._sweeps, clock, recipients)
         self._operator = OperatorRoute(
             settings, store, clock, self.stopping, self._break, self._store_watch, ticks, refusal
         )
         self._scheduler = BackgroundScheduler(
             # Polls that hang, which is a trouble, must not keep the operator from looking.
-            executors={"default": JobThreads(len(self._beats) + len(self._pollers)), "operator": JobThreads(1)},
+            executors={
+                "default": JobThreads(len(self._beats) + len(self._pollers)),
+                "operator": JobThreads(1),
+                CLOCK: JobThreads(1),
+            },
             # A late start is a start: missed ones are caught up once, and two of one sweep never overlap.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
@@ -151,6 +158,7 @@ class Daemon:
         # All at once, as in the daemon: a source that is down costs its deadline once, or twice at the first fill.
         with ThreadPoolExecutor(len(self._beats)) as polls:
             runs = list(polls.map(self._read, self._beats))
+        self._timekeeper.look()
         with ThreadPoolExecutor(max(len(self._senders), 1)) as lanes:
             failures = sum(lanes.map(self._send_all, self._senders.values()))
         if all(run.outcome in ANSWERED for run in runs):
@@ -190,6 +198,9 @@ class Daemon:
         if any(grant.personal for grant in self._grants.values()):
             wipe = IntervalTrigger(seconds=WIPE_SECONDS, timezone=UTC)
             self._scheduler.add_job(self._wipe, wipe, id="wipe", executor="operator")
+        if self._timekeeper.is_asked:
+            tick = IntervalTrigger(seconds=LOOK_EVERY.total_seconds(), timezone=UTC)
+            self._scheduler.add_job(self._keep_time, tick, id=CLOCK, executor=CLOCK)
         look = IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC)
         self._scheduler.add_job(self._operator.look, look, id="operator", executor="operator")
         self._operator.start()
@@ -229,6 +240,17 @@ class Daemon:
         """Leaves nothing on the disk of the personal texts that were delivered since the last time."""
         with suppress(StoreError):
             self._store.wipe_log()
+
+    def _keep_time(self) -> None:
+        """Tells what is due by the clock; where the store fails, the next look does."""
+        try:
+            channels = self._timekeeper.look()
+        except StoreError as error:
+            self._store_watch.failed(CLOCK, error)
+            return
+        self._store_watch.worked(CLOCK)
+        for name in channels & self._lanes.keys():
+            self._lanes[name].wake()
 
     def _work(self, source: str, sweep: str, read: Callable[[], SweepRun]) -> None:
         """Does what a job is for; where the store fails, it is done again soon, however long its beat is."""
@@ -274,6 +296,7 @@ class Daemon:
             texts.revoke(tx, {name: grant.personal for name, grant in self._grants.items()})
             anew = lanes.enrol(tx, self._addresses)
             self._operator.recover(tx)
+            self._timekeeper.enrol(tx)
             self._judge_former(tx)
         if interrupted:
             log.warning("deliveries_interrupted", deliveries=interrupted)
@@ -337,7 +360,7 @@ class Daemon:
 
     def _crashed(self, event: JobExecutionEvent) -> None:
         if event.job_id not in self._jobs:
-            log.error("operator_crashed", exc_info=event.exception)
+            log.error("clock_crashed" if event.job_id == CLOCK else "operator_crashed", exc_info=event.exception)
             return
         source, sweep = self._jobs[event.job_id]
         log.error("poll_crashed", source=source, sweep=sweep, exc_info=event.exception)

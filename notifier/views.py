@@ -173,11 +173,14 @@ def show_event(event: Event, zone: ZoneInfo) -> str:
     """Returns what happened to which appointment, and when it was noticed."""
     after = event.after
     noticed = say_lag(event.detected_at - event.occurred_at)
+    by, what = f"found by the sweep {event.sweep}", "changed"
+    if event.firing is not None:
+        by, what = f"which the rule {event.firing.rule} watches", "due"
     lines = [
         f"Event {event.id}",
         f"  {headline(event)}: {say_span(after.start, after.end, zone)}",
-        f"  appointment {after.id} of {event.source}, found by the sweep {event.sweep}",
-        f"  changed {say_time_of(event.occurred_at, zone)}, noticed {noticed} later",
+        f"  appointment {after.id} of {event.source}, {by}",
+        f"  {what} {say_time_of(event.occurred_at, zone)}, noticed {noticed} later",
         f"  kinds: {', '.join(event.kinds)}",
     ]
     lines += [f"  {change.field}: {_before_after(change, zone)}" for change in event.changes]

@@ -13,11 +13,12 @@ from msgspec import structs
 
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind, compare, kinds_of
-from notifier.core.event import Event, event_id
+from notifier.core.event import Event, Firing, event_id
 from notifier.core.grant import Excerpt, grant_of, mask
 from notifier.core.plan import Known, Observation
 from notifier.core.rule import Requirement, Rule
 from notifier.core.sweep import Look, Span
+from notifier.core.watch import Watch, event_of
 
 NOW = datetime(2026, 11, 24, 7, tzinfo=UTC)
 START = NOW + timedelta(hours=2)
@@ -78,6 +79,22 @@ def discovered(after: Appointment) -> Event:
 def vanished(last: Appointment) -> Event:
     """Returns the event that an appointment is no longer there, which was in this state before."""
     return _event((Kind.VANISHED,), (), last, last)
+
+
+def stay(
+    watch: Watch, state: Appointment | None = None, lasted: timedelta | None = None, number: int = 0, **changes: Any
+) -> Event:
+    """Returns the event that a rule's watch made of an appointment in this state; a request unless told otherwise."""
+    state = state or appointment(status="INCOMING_REQUEST", updated_by="201", updated_by_type="CUSTOMER")
+    begin = NOW - (watch.wait if lasted is None else lasted)
+    firing = replace(Firing("any", begin, NOW, number), **changes)
+    return event_of("acme", watch, state, firing, NOW)
+
+
+def watch(**changes: Any) -> Watch:
+    """Returns the watch for requests that have not been answered for two hours."""
+    usual = Watch(kind=Kind.STAYS, statuses=frozenset({"INCOMING_REQUEST"}), span=2 * HOUR)
+    return replace(usual, **changes)
 
 
 def seen(about: Event, *fields: str, **texts: Any) -> Excerpt:

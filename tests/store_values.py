@@ -24,7 +24,8 @@ def appointment(id_: str = "a1", status: str = "ACCEPTED", **fields: Any) -> App
 
 def known(state: Appointment, revision: int = 0, observed_at: datetime = NOW) -> Known:
     """Returns what the snapshot holds of an appointment in this state."""
-    return Known(state, blake2b(repr(state).encode(), digest_size=16).digest(), revision, observed_at)
+    digest = blake2b(repr(state).encode(), digest_size=16).digest()
+    return Known(state, digest, revision, observed_at, since=state.updated_at)
 
 
 def cancelled(id_: str = "a1", revision: int = 1, source: str = "acme") -> Event:

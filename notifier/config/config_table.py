@@ -15,6 +15,7 @@ from notifier.config.calendar_section import CalendarTable, read_zone
 from notifier.config.channel_section import ChannelTable
 from notifier.config.table import Duration, Offset, SecretLine, Table, Text, among, as_tuple, wrong, wrong_value
 from notifier.core.appointment import MEETING_TYPES, STATUSES
+from notifier.core.watch import CLOCK
 
 FARTHEST = timedelta(days=3650)
 """How far from now a sweep may reach; beyond lie only typing errors."""
@@ -35,7 +36,7 @@ def _name(value: str) -> str:
 
 
 def _free(value: str) -> str:
-    if value == STRAYS:
+    if value in {STRAYS, CLOCK}:
         raise wrong_value("is the name of what is found beside all sweeps; choose another")
     return value
 

@@ -27,10 +27,11 @@ from notifier.config.table import (
     wrong_lines,
     wrong_value,
 )
+from notifier.config.timed import NO_CHANGE, NO_WALK, TIMED_KEYS, Escalate, Remind, Stays, Timed, on_or_timed, watch_of
 from notifier.config.toml_file import Location, TomlFile, read_toml
 from notifier.core import rule as requirement
 from notifier.core.appointment import MEETING_TYPES, STATUSES, WATCHED_FIELDS
-from notifier.core.change import Kind
+from notifier.core.change import TIMED, Kind
 from notifier.core.facts import MADE_OF
 from notifier.core.grant import ALL, Grant
 from notifier.core.message import hidden_uses, template_problems
@@ -44,6 +45,7 @@ from notifier.core.recipients import (
     reachable,
 )
 from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Requirement, Rule
+from notifier.core.watch import Watch
 from notifier.errors import ConfigError, Problem
 
 _LONGEST_NAME = 100
@@ -59,6 +61,8 @@ def _name(value: str) -> str:
 
 def _no_status(value: str) -> str:
     status = value.upper()
+    if value in TIMED_KEYS:
+        raise wrong(f"must say what changed; `{value}` is a key of its own, in place of `on`")
     if status in STATUSES:
         raise wrong(f'must say what happened; for a status write on = "status_changed" and to = "{status}"')
     return value
@@ -76,7 +80,9 @@ def _template(value: str, info: ValidationInfo) -> str:
 def _reachable(info: ValidationInfo) -> list[str]:
     """Returns the channels that the rule may tell."""
     otherwise = info.data.get("otherwise")
-    names = (*info.data.get("channels", ()), *([otherwise] if otherwise else ()))
+    escalate = info.data.get("escalate")
+    others = (*([otherwise] if otherwise else ()), *(escalate.channels if escalate else ()))
+    names = dict.fromkeys([*info.data.get("channels", ()), *others])
     return reachable(names, info.context["recipients"]) if info.context else []
 
 
@@ -140,11 +146,12 @@ def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+CHANGES = tuple(kind for kind in Kind if kind not in TIMED)
 _AsTuple = BeforeValidator(as_tuple)
 _NotEmpty = Field(min_length=1)
 Texts = Annotated[tuple[Text, ...], _AsTuple, _NotEmpty]
 Kinds = Annotated[
-    tuple[Annotated[str, AfterValidator(_no_status), among("kind of event", Kind)], ...], _AsTuple, _NotEmpty
+    tuple[Annotated[str, AfterValidator(_no_status), among("kind of event", CHANGES)], ...], _AsTuple, _NotEmpty
 ]
 Statuses = Annotated[tuple[Annotated[str, among("status", STATUSES)], ...], _AsTuple, _NotEmpty]
 MeetingTypes = Annotated[tuple[Annotated[str, among("meeting type", MEETING_TYPES)], ...], _AsTuple, _NotEmpty]
@@ -174,15 +181,27 @@ class WhereTable(Table):
     lead_time: Annotated[str, AfterValidator(_lead_time)] | None = None
 
 
+def _where(value: WhereTable, info: ValidationInfo) -> WhereTable:
+    if value.changed and any(info.data.get(key) is not None for key in TIMED_KEYS):
+        raise wrong("can't ask for `changed` here, which goes with `on` only: nothing has changed")
+    return value
+
+
 class RuleTable(Table):
     """`[[rule]]`."""
 
     name: Annotated[Text, AfterValidator(_name)]
     description: str = ""
-    on: Kinds
-    status_before: Statuses | None = Field(default=None, alias="from")
-    status_after: Statuses | None = Field(default=None, alias="to")
-    where: WhereTable = WhereTable()
+    # Before all that has to stand beside them, or must not.
+    stays: Stays = None
+    overdue: Timed = None
+    before_start: Timed = None
+    remind: Remind = None
+    escalate: Escalate = None
+    on: Annotated[Kinds | None, AfterValidator(on_or_timed)] = Field(default=None, validate_default=True)
+    status_before: Annotated[Statuses | None, NO_CHANGE] = Field(default=None, alias="from")
+    status_after: Annotated[Statuses | None, NO_CHANGE] = Field(default=None, alias="to")
+    where: Annotated[WhereTable, AfterValidator(_where)] = WhereTable()
     condition: Annotated[str, AfterValidator(_condition)] | None = Field(default=None, alias="if")
     max_age: Duration | None = None
     channels: Channels
@@ -191,8 +210,8 @@ class RuleTable(Table):
     urgent: bool = False
     title: Template | None = None
     body: Template | None = None
-    stop: bool = False
-    fallback: bool = False
+    stop: Annotated[bool, NO_WALK] = False
+    fallback: Annotated[bool, NO_WALK] = False
     always: bool = False
 
     @field_validator("otherwise")
@@ -314,12 +333,18 @@ def _rule(table: RuleTable, settings: Settings | Outline) -> Rule:
         stop=table.stop,
         fallback=table.fallback,
         always=table.always,
+        watch=_watch(table),
     )
+
+
+def _watch(table: RuleTable) -> Watch | None:
+    return watch_of(table.stays, table.overdue, table.before_start, table.remind, table.escalate)
 
 
 def _requirements(table: RuleTable) -> Iterator[Requirement]:
     """Yields the keys in a fixed order, the plainest first: the first that fails is the reason that people read."""
-    yield requirement.on_kinds(Kind(kind) for kind in table.on)
+    watch = _watch(table)
+    yield requirement.timed(watch) if watch else requirement.on_kinds(Kind(kind) for kind in table.on or ())
     if table.status_before:
         yield requirement.from_status(table.status_before)
     if table.status_after:

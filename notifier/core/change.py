@@ -26,6 +26,16 @@ class Kind(StrEnum):
     VANISHED = "vanished"
     #: Anything else that is watched differs.
     UPDATED = "updated"
+    #: Nothing changed, and for so long: it is in the state that a rule watches.
+    STAYS = "stays"
+    #: Its end is past, and it is still confirmed.
+    OVERDUE = "overdue"
+    #: Its start is near, and it is still not confirmed.
+    BEFORE_START = "before_start"
+
+
+TIMED = frozenset({Kind.STAYS, Kind.OVERDUE, Kind.BEFORE_START})
+"""The kinds that the clock makes, each for the one rule that asks; all others are changes."""
 
 
 _KIND_OF_FIELD = {

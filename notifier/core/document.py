@@ -8,6 +8,7 @@ from msgspec import json
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
 from notifier.core.change import FieldChange
+from notifier.core.event import Event
 from notifier.core.grant import Excerpt, Texts
 
 TYPE_PREFIX = "notifier.appointment."
@@ -51,8 +52,20 @@ def document(excerpt: Excerpt, rule: str) -> Mapping[str, object]:
             "changes": [_change(change) for change in event.changes],
             "appointment": _appointment(excerpt, texts),
         }
+        | _stay(event)
         | ({"omitted": [_camel(name) for name in omitted]} if omitted else {}),
     }
+
+
+def _stay(event: Event) -> dict[str, object]:
+    """Returns what there is to say of a stay; nothing for a change."""
+    firing, lasted = event.firing, event.lasted
+    if firing is None:
+        return {}
+    stay: dict[str, object] = {"number": firing.number, "escalation": firing.escalation}
+    if firing.began_at is not None and lasted is not None:
+        stay |= {"since": _time(firing.began_at), "seconds": int(lasted.total_seconds())}
+    return {"stay": stay}
 
 
 def _appointment(excerpt: Excerpt, texts: Texts) -> dict[str, object]:

@@ -11,6 +11,7 @@ from notifier.core.change import FieldChange, Kind, kinds_of
 from notifier.core.duration import say_duration, say_lead
 from notifier.core.event import Event
 from notifier.core.grant import ALL, NO_TEXTS, USUAL, Excerpt, Grant, Texts, mask
+from notifier.core.lasting import stay_facts, stay_headline
 from notifier.core.readable import readable
 
 # Own tables, as strftime writes names in the language of the machine.
@@ -152,6 +153,8 @@ def say_who(appointment: Appointment, grant: Grant = USUAL) -> str:
 
 def headline(event: Event) -> str:
     """Returns what happened in a word or two, as a person would call it."""
+    if event.firing is not None:
+        return stay_headline(event, event.firing, words(event.after.status))
     if Kind.CREATED in event.kinds:
         return _HEADLINES_OF_NEW.get(event.after.status, f"New appointment, {words(event.after.status)}")
     first, *others = [part for kind in event.kinds if (part := _part_of_headline(kind, event))]
@@ -230,6 +233,7 @@ def facts(excerpt: Excerpt, rule: str, description: str, zone: ZoneInfo, now: da
             "detected_at": event.detected_at.isoformat(),
             "lead_time": "" if event.lead_time is None else say_lead(event.lead_time),
         },
+        "stay": stay_facts(event),
         "rule": {"name": rule, "description": description},
         "appointment": _state(after) | {name: _text(name, excerpt.texts) for name in TEXT_FIELDS},
         "before": _state(event.before),

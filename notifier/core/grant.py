@@ -11,8 +11,8 @@ from functools import lru_cache
 from msgspec import structs
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS, Appointment
-from notifier.core.change import FieldChange
-from notifier.core.event import Event
+from notifier.core.change import FieldChange, Kind
+from notifier.core.event import Event, Firing
 
 Texts = Mapping[str, object]
 """Personal texts by the names of their fields, in the shape that the source has them in."""
@@ -79,8 +79,17 @@ def mask(event: Event, grant: Grant, texts: Texts = NO_TEXTS) -> Excerpt:
         changes=tuple(
             FieldChange(change.field, None, None) if change.field in hidden else change for change in event.changes
         ),
+        firing=_firing(event, hidden),
     )
     return Excerpt(masked, grant, {name: text for name, text in texts.items() if name in grant.personal})
+
+
+def _firing(event: Event, hidden: Mapping[str, object]) -> Firing | None:
+    """Returns what made the event, without the times from which a hidden start or end could be told."""
+    told_by = "end" if Kind.OVERDUE in event.kinds else "start" if Kind.BEFORE_START in event.kinds else ""
+    if event.firing is None or told_by not in hidden:
+        return event.firing
+    return replace(event.firing, began_at=None, due_at=event.detected_at)
 
 
 def _masked(appointment: Appointment, hidden: Mapping[str, object]) -> Appointment:

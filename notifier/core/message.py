@@ -45,8 +45,10 @@ DEFAULT_BODY = """\
 {% endif -%}
 {% if 'status_changed' not in event.kinds %}Status: {{ appointment.status|words }}
 {% endif -%}
+{% if 'stays' in event.kinds %}Since: {{ stay.since|moment }}
+{% endif -%}
 {% if 'created' in event.kinds %}Created: {{ (appointment.created_at or event.occurred_at)|moment }}
-{%- else %}Changed: {{ event.occurred_at|moment }}
+{%- else %}Changed: {{ appointment.updated_at|moment }}
 {%- endif %}{% if by %} by {{ by }}{% endif %}
 Appointment: {{ appointment.id }}"""
 """The body of a rule that has none."""

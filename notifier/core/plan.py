@@ -5,7 +5,7 @@ next one sees. Nothing here reads or writes; the same inputs give the same plan,
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from msgspec import Struct, structs
@@ -20,6 +20,7 @@ from notifier.core.route import Context, route
 from notifier.core.rule import Rule, Verdict, walk
 from notifier.core.silence import Silence
 from notifier.core.sweep import FirstSight, Look, first_sight
+from notifier.core.watch import CLOCK
 
 NO_GRANTS: Mapping[str, Grant] = {}
 
@@ -51,6 +52,10 @@ class Known(Struct, frozen=True, gc=False):
     observed_at: datetime
     #: When the source was found not to show it any more; None while it does.
     vanished_at: datetime | None = None
+    #: When it reached its status, as far as that can be known; None stands for the last change.
+    since: datetime | None = None
+    #: When it was first seen, if that was in silence; None where it was news.
+    silent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +146,25 @@ def make_plan(
     return Plan(source, sweep, rows, tuple(recorded), deliveries, silent, owed)
 
 
+def plan_firings(source: str, rule: Rule, events: Sequence[Event], context: Context) -> Plan:
+    """Returns the plan of what the clock made for a rule; whom an escalation tells has channels of their own."""
+    assert rule.watch is not None
+    recorded = tuple(Recorded(event, walk([rule], event)) for event in events)
+    deliveries: list[Delivery] = []
+    for entry in recorded:
+        firing, escalate = entry.event.firing, rule.watch.escalate
+        asking = rule
+        if firing and firing.escalation and escalate:
+            asking = replace(rule, channels=escalate.channels, otherwise=None)
+        deliveries += route({rule.name: asking}, entry.event, entry.verdicts, context)
+    return Plan(source, CLOCK, (), recorded, tuple(deliveries), ())
+
+
 def _baseline(known: Mapping[str, Known], observed: Sequence[Observation]) -> Sequence[Known]:
     """Returns the rows of what a source has that was never looked at: whatever is not known was there all along."""
     new = [seen for seen in observed if seen.appointment.id not in known]
     new.sort(key=lambda seen: seen.appointment.id)
-    return [Known(seen.appointment, seen.digest, 0, seen.observed_at) for seen in new]
+    return [Known(seen.appointment, seen.digest, 0, seen.observed_at, silent_at=seen.observed_at) for seen in new]
 
 
 def _fresh(known: Mapping[str, Known], observed: Sequence[Observation], now: datetime) -> list[Observation]:
@@ -173,7 +192,20 @@ def _seen(before: Known | None, seen: Observation, looks: Sequence[Look], now: d
     after = _filled(before.appointment, seen) if before and seen.holes else seen.appointment
     kinds, changes = _news(after, looks, now) if before is None else _difference(before, after)
     revision = (before.revision if before else 0) + (1 if kinds else 0)
-    return _Step(before, Known(after, seen.digest, revision, seen.observed_at), kinds, changes, seen.texts)
+    silent_at = before.silent_at if before else None if kinds else seen.observed_at
+    row = Known(after, seen.digest, revision, seen.observed_at, since=_since(before, after, seen), silent_at=silent_at)
+    return _Step(before, row, kinds, changes, seen.texts)
+
+
+def _since(before: Known | None, after: Appointment, seen: Observation) -> datetime:
+    """Returns when the appointment reached its status, as far as that can be known; never a moment to come."""
+    if before is None:
+        return min(after.updated_at, seen.observed_at)
+    former = before.appointment
+    if after.status == former.status:
+        return former.updated_at if before.since is None else before.since
+    # An `updatedAt` that did not move on is that of an earlier change.
+    return min(after.updated_at, seen.observed_at) if after.updated_at > former.updated_at else seen.observed_at
 
 
 def _filled(before: Appointment, seen: Observation) -> Appointment:

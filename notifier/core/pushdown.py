@@ -18,6 +18,9 @@ rule are never served by a filter alone, since they would hear something else, o
   before the change, and that may lie outside the filter. So that field is not filtered by.
 - Who asks for `discovered` needs everybody to be known who was there.
 - What `if` looks at is not known; it may be the state before.
+
+Rules that ask the clock have the time to wait for the beat of a sweep: for a status that few appointments have, that of
+a second sweep which asks for it alone; for one that most have, that of the seldom sweeps.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,7 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from notifier.core.change import FieldChange, Kind, kinds_of
+from notifier.core.change import TIMED, FieldChange, Kind, kinds_of
 from notifier.core.rule import ANY_DURATION, ID_FIELDS, TOO_LATE, WORD_FIELDS, Bounds, Rule
 from notifier.core.sweep import Filters, Sweep
 
@@ -50,7 +53,7 @@ FIELDS = ("office", "meeting_type", "subject", "listing", "lead_segment", "callb
 whatever role, as a rule does, is not documented."""
 
 _WHERE = frozenset(f"where.{name}" for name in ("source", *ID_FIELDS, *WORD_FIELDS, "changed", "lead_time"))
-_PLAIN_KEYS = _WHERE | {"on", "from", "to", TOO_LATE}
+_PLAIN_KEYS = _WHERE | {"on", "from", "to", TOO_LATE} | {kind.value for kind in TIMED}
 _QUICK_KINDS = frozenset({Kind.STATUS_CHANGED, Kind.CREATED})
 _LONGEST_PARAMETER = len("&callback-request-id%5B%5D=")
 
@@ -99,17 +102,29 @@ class _Wish:
     before: frozenset[str]
     #: Whether it asks for something that can't be looked into.
     opaque: bool
+    #: Whether it asks the clock.
+    timed: bool
 
     @property
-    def quick(self) -> bool:
+    def few(self) -> bool:
         """Whether a query for its statuses shows all that it waits for, and little else."""
         plain = not self.opaque and not self.before - {"status"}
         return plain and self.kinds <= _QUICK_KINDS and bool(self.to) and not self.to & USUAL
 
     @property
+    def quick(self) -> bool:
+        """Whether such a query is worth making every few seconds; what waits for the clock has the time."""
+        return self.few and not self.timed
+
+    @property
     def content(self) -> bool:
         """Whether that query is also enough, the other states being known a little later."""
-        return self.quick and not self.before
+        return self.few and not self.before
+
+    @property
+    def patient(self) -> bool:
+        """Whether the sweeps will do that keep the states: it waits for the clock, with nearly everybody."""
+        return self.timed and not self.few
 
     def allows(self, field: str) -> bool:
         """Whether it can be served by a query that filters by the values it wants of a field."""
@@ -129,6 +144,9 @@ def plan_sweeps(source: str, rules: Sequence[Rule], defaults: Sequence[Sweep]) -
     wishes = [wish for rule in rules if (wish := _wish(rule, source))]
     if not wishes:
         return tuple(PlannedSweep(sweep, Purpose.DEFAULT, ()) for sweep in defaults)
+    if all(wish.patient for wish in wishes):
+        return tuple(PlannedSweep(sweep, Purpose.WHOLE, _names(wishes)) for sweep in defaults)
+    wishes = [wish for wish in wishes if not wish.patient]
     soonest = min(defaults, key=lambda sweep: sweep.every)
     return tuple(planned for sweep in defaults for planned in _beside(sweep, wishes, quick=sweep is soonest))
 
@@ -240,13 +258,14 @@ def _wish(rule: Rule, source: str) -> _Wish | None:
     if sources is not None and source not in sources:
         return None
     wanted = {field: _values(rule, f"where.{field}") for field in FIELDS}
-    kinds = _values(rule, "on")
+    # Who waits for a status to last has to hear of it as soon as who waits for it to come.
+    kinds = _values(rule, "on") if rule.watch is None else frozenset(kind.value for kind in _QUICK_KINDS)
     bounds = [requirement.bounds for requirement in rule.requirements if requirement.bounds != ANY_DURATION]
     keys = {requirement.key for requirement in rule.requirements}
     return _Wish(
         rule=rule.name,
         kinds=frozenset(Kind) if kinds is None else kinds,
-        to=_values(rule, "to") or frozenset(),
+        to=_values(rule, "to") or (rule.watch.statuses if rule.watch else frozenset()),
         fields={field: values for field, values in wanted.items() if values is not None},
         lead=(
             max((least for least, _ in bounds if least is not None), default=None),
@@ -254,6 +273,7 @@ def _wish(rule: Rule, source: str) -> _Wish | None:
         ),
         before=_fields_before(rule, kinds or frozenset(Kind)),
         opaque=not keys <= _PLAIN_KEYS,
+        timed=rule.watch is not None,
     )
 
 

@@ -7,7 +7,7 @@ not sent. Nothing is lost by that: the snapshot is what it is compared with, so 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
@@ -38,6 +38,8 @@ class Sight:
     appointment: Appointment
     #: Whether the source still shows it; if not, the state is the last known one.
     listed: bool
+    #: When it reached its status; None where that is not known.
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def _told(events: Sequence[Event], newest: Sight | None, rule: Rule) -> Event | 
     """Returns what one message tells in place of one for each event, or why there is nothing to tell."""
     last = events[-1]
     now = newest or Sight(last.after, _listed_after(last))
+    if last.firing is not None:
+        return _told_of_stay(last, now, rule)
     since = {change.field for change in compare(last.after, now.appointment)}
     if len(events) == 1 and not since and now.listed is _listed_after(last):
         return last
@@ -121,6 +125,24 @@ def _told(events: Sequence[Event], newest: Sight | None, rule: Rule) -> Event | 
     after = _by(last.after, now.appointment) if since.isdisjoint(fields) else now.appointment
     merged = _merged(events[0], last, replace(now, appointment=after))
     return merged if judge(rule, merged).matched else Reason.OUTDATED
+
+
+def _told_of_stay(last: Event, now: Sight, rule: Rule) -> Event | Reason:
+    """Returns what is told of a stay that was due; what ended meanwhile, though another one began, is not."""
+    if not _goes_on(last, now):
+        return Reason.OUTDATED
+    if last.after == now.appointment:
+        return last
+    told = replace(last, before=now.appointment, after=now.appointment)
+    return told if judge(rule, told).matched else Reason.OUTDATED
+
+
+def _goes_on(event: Event, now: Sight) -> bool:
+    then, later = event.after, now.appointment
+    same = then.status == later.status and (
+        Kind.STAYS in event.kinds or (then.start, then.end) == (later.start, later.end)
+    )
+    return same and now.listed and (now.since is None or now.since <= event.occurred_at)
 
 
 def _is_undone(events: Sequence[Event], fields: Collection[str], now: Sight) -> bool:

@@ -107,7 +107,7 @@ def placeholders_of(channel: str) -> list[str] | None:
 
 def possible_channels(rule: Rule, recipients: Recipients) -> list[str]:
     """Returns every channel that a rule can tell of anything, in the order of their names in it."""
-    return reachable((*rule.channels, *([rule.otherwise] if rule.otherwise else ())), recipients)
+    return reachable((*rule.hearers, *([rule.otherwise] if rule.otherwise else ())), recipients)
 
 
 def reachable(names: Iterable[str], recipients: Recipients) -> list[str]:

@@ -16,6 +16,7 @@ from notifier.core.change import Kind
 from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
 from notifier.core.event import Event
 from notifier.core.hours import Hours
+from notifier.core.watch import Watch
 
 ID_FIELDS = (
     "office",
@@ -93,6 +94,14 @@ class Rule:
     fallback: bool = False
     #: Whether each event is told as it was, also when it waited and something has happened since.
     always: bool = False
+    #: What it asks the clock for, in place of changes.
+    watch: Watch | None = None
+
+    @property
+    def hearers(self) -> tuple[str, ...]:
+        """Every channel that may hear of it, those of an escalation included."""
+        escalate = self.watch.escalate if self.watch else None
+        return tuple(dict.fromkeys([*self.channels, *(escalate.channels if escalate else ())]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,10 @@ def walk(rules: Sequence[Rule], event: Event) -> tuple[Verdict, ...]:
     """Returns every rule's verdict on the event, in the order of the rules; a match with `stop` ends the walk.
 
     Fallbacks are asked last, and only where no other rule took the event; a `stop` of one of them is for the others.
+    What the clock made is for the rule that asked, and for no other.
     """
+    if event.firing is not None:
+        rules = [rule for rule in rules if rule.name == event.firing.rule]
     seen: dict[Callable[[Event], Any], Any] = {}
     verdicts: list[Verdict] = []
     taken, fallbacks = "", False
@@ -203,6 +215,14 @@ def on_kinds(kinds: Iterable[Kind]) -> Requirement:
         _say_list,
         values=frozenset(kind.value for kind in wanted),
     )
+
+
+def timed(watch: Watch) -> Requirement:
+    """The clock made the event, for what the rule watches."""
+    wanted = write_duration(watch.span)
+    if watch.kind is Kind.STAYS:
+        wanted = f"{_any_of(sorted(watch.statuses))} for {wanted}"
+    return Requirement(watch.kind.value, wanted, _see_kinds, lambda kinds: watch.kind in kinds, _say_list)
 
 
 def from_status(statuses: Iterable[str]) -> Requirement:
@@ -304,6 +324,8 @@ def _age(event: Event) -> timedelta | None:
 
     Nobody tells when an appointment vanished; and an `updatedAt` that did not move on is that of an earlier change.
     """
+    if event.firing is not None:
+        return event.detected_at - event.firing.due_at
     if Kind.VANISHED in event.kinds or (event.before and event.occurred_at <= event.before.updated_at):
         return None
     return max(event.detected_at - event.occurred_at, timedelta(0))

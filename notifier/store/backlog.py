@@ -113,7 +113,7 @@ def _newest(tx: Session, event: Event) -> Sight | None:
     if hold.doubts(tx, event.source):
         return None
     known = snapshot.known(tx, event.source, [event.after.id]).get(event.after.id)
-    return None if known is None else Sight(known.appointment, known.vanished_at is None)
+    return None if known is None else Sight(known.appointment, known.vanished_at is None, known.since)
 
 
 def _supersede(tx: Session, overtaken: Overtaken, now: datetime) -> None:

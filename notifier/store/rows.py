@@ -15,7 +15,7 @@ import orjson
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
 from notifier.core.delivery import Delivery, Reason, State
-from notifier.core.event import Event
+from notifier.core.event import Event, Firing
 from notifier.core.plan import Known, Recorded
 from notifier.core.rule import Verdict
 from notifier.core.slices import Slice
@@ -28,6 +28,7 @@ _TIMES = frozenset({"start", "end", "created_at", "updated_at"})
 _LISTS = frozenset({"other_employees", "other_customers"})
 _state_encoder = msgspec.json.Encoder()
 _decode_state = msgspec.json.Decoder(Appointment).decode
+_decode_firing = msgspec.json.Decoder(Firing).decode
 
 
 def write_state(appointment: Appointment) -> str:
@@ -63,6 +64,7 @@ def known_rows(source: str, rows: Iterable[Known]) -> Iterator[tuple[Any, ...]]:
     for known in rows:
         appointment = known.appointment
         start, vanished_at = appointment.start, known.vanished_at
+        end, silent_at, updated_at = appointment.end, known.silent_at, _written(appointment.updated_at)
         if known.observed_at is not observed_at:  # a whole page was, at the same moment
             observed_at, observed = known.observed_at, _written(known.observed_at)
         _state_encoder.encode_into(appointment, state)  # in half the time that it takes to a place of its own
@@ -74,8 +76,12 @@ def known_rows(source: str, rows: Iterable[Known]) -> Iterator[tuple[Any, ...]]:
             observed,
             appointment.status,
             "" if start is None else _written(start),
-            _written(appointment.updated_at),
+            updated_at,
             "" if vanished_at is None else _written(vanished_at),
+            "" if end is None else _written(end),
+            updated_at if known.since is None else _written(known.since),
+            # The first sight is mostly of the page that is in hand.
+            "" if silent_at is None else observed if silent_at is observed_at else _written(silent_at),
             state.decode(),
         )
 
@@ -134,23 +140,26 @@ def event_values(recorded: Recorded) -> dict[str, Any]:
         "before": None if event.before is None else write_state(event.before),
         "after": write_state(event.after),
         "verdicts": _dump(recorded.verdicts),
+        "firing": None if event.firing is None else _dump(event.firing),
     }
 
 
 def event_of(row: EventRow, told: str | None = None) -> Event:
     """Returns the event that the row holds, as it was when it was detected, or as a delivery tells it."""
     what = (row.kinds, row.changes, row.before, row.after)
-    return _event((row.id, row.source, row.sweep, row.detected_at), what if told is None else orjson.loads(told))
+    return _event(
+        (row.id, row.source, row.sweep, row.firing, row.detected_at), what if told is None else orjson.loads(told)
+    )
 
 
-EVENT_COLUMNS = "event.id, source, sweep, detected_at, kinds, changes, before, after"
+EVENT_COLUMNS = "event.id, source, sweep, firing, detected_at, kinds, changes, before, after"
 """What `read_event` takes, for statements that join the events."""
 
 
 def read_event(columns: Sequence[Any], told: str | None) -> Event:
     """Returns the event of EVENT_COLUMNS as they lie in SQLite, or as a delivery tells it."""
-    *which, detected_at = columns[:4]
-    return _event((*which, moment_of(detected_at)), columns[4:] if told is None else orjson.loads(told))
+    *which, detected_at = columns[:5]
+    return _event((*which, moment_of(detected_at)), columns[5:] if told is None else orjson.loads(told))
 
 
 def write_told(event: Event) -> str:
@@ -160,7 +169,7 @@ def write_told(event: Event) -> str:
 
 
 def _event(which: Sequence[Any], what: Sequence[Any]) -> Event:
-    id_, source, sweep, detected_at = which
+    id_, source, sweep, firing, detected_at = which
     kinds, changes, before, after = what
     return Event(
         id=id_,
@@ -171,6 +180,7 @@ def _event(which: Sequence[Any], what: Sequence[Any]) -> Event:
         before=None if before is None else read_state(before),
         after=read_state(after),
         detected_at=detected_at,
+        firing=None if firing is None else _decode_firing(firing),
     )
 
 

@@ -31,6 +31,7 @@ from notifier.store.tables import (
     SettingRow,
     SlicingRow,
     SweepRow,
+    WatchRow,
     table_of,
 )
 
@@ -42,17 +43,18 @@ _DIGESTS = (
     " WHERE vanished_at IS NULL"
 )
 _KNOWN = (
-    "SELECT appointment.id, digest, revision, observed_at, vanished_at, state"
+    "SELECT appointment.id, digest, revision, observed_at, vanished_at, status_since, silent_at, state"
     " FROM json_each(?) AS wanted CROSS JOIN appointment ON source = ? AND appointment.id = wanted.value"
 )
 # The columns are those of `rows.known_rows`. What is stored anew need not be asked for by itself any more.
 _PUT_KNOWN = (
     "INSERT INTO appointment"
-    " (source, id, digest, revision, observed_at, status, start, updated_at, vanished_at, state)"
-    " VALUES (?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, NULLIF(?, ''), ?)"
+    ' (source, id, digest, revision, observed_at, status, start, updated_at, vanished_at, "end", status_since,'
+    " silent_at, state) VALUES (?, ?, ?, ?, ?, ?, NULLIF(?, ''), ?, NULLIF(?, ''), NULLIF(?, ''), ?, NULLIF(?, ''), ?)"
     " ON CONFLICT (source, id) DO UPDATE SET digest = excluded.digest, revision = excluded.revision,"
     " observed_at = excluded.observed_at, status = excluded.status, start = excluded.start,"
-    " updated_at = excluded.updated_at, vanished_at = excluded.vanished_at, state = excluded.state, asked_at = NULL"
+    ' updated_at = excluded.updated_at, vanished_at = excluded.vanished_at, "end" = excluded."end",'
+    " status_since = excluded.status_since, silent_at = excluded.silent_at, state = excluded.state, asked_at = NULL"
 )
 
 PEOPLE = frozenset({"employee", "customer"})
@@ -111,8 +113,10 @@ def known(tx: Session, source: str, ids: Iterable[str]) -> dict[str, Known]:
             revision,
             rows.moment_of(observed_at),
             None if vanished_at is None else rows.moment_of(vanished_at),
+            rows.moment_of(since),
+            None if silent_at is None else rows.moment_of(silent_at),
         )
-        for id_, digest, revision, observed_at, vanished_at, state in found
+        for id_, digest, revision, observed_at, vanished_at, since, silent_at, state in found
     }
 
 
@@ -157,9 +161,8 @@ def strays(tx: Session, source: str, covered: Covered, now: datetime, most: int)
 def forget(tx: Session, source: str, ids: Iterable[str]) -> None:
     """Takes appointments out of the snapshot, in silence; events about them stay on record."""
     for chunk in _chunks(ids):
-        tx.execute(
-            delete(AppointmentRow).where(col(AppointmentRow.source) == source, col(AppointmentRow.id).in_(chunk))
-        )
+        for row, name in ((AppointmentRow, col(AppointmentRow.id)), (WatchRow, col(WatchRow.appointment_id))):
+            tx.execute(delete(row).where(col(row.source) == source, name.in_(chunk)))
 
 
 def mark_asked(tx: Session, source: str, ids: Iterable[str], now: datetime) -> None:

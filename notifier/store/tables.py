@@ -28,6 +28,10 @@ METADATA = MetaData(
 """Every constraint has a name, without which SQLite's tables can't be altered by a later migration."""
 
 
+LISTED = text("vanished_at IS NULL")
+OPEN = text("vanished_at IS NULL AND status = 'ACCEPTED'")
+
+
 class Row(SQLModel):
     """What all tables share: the names of their constraints."""
 
@@ -39,7 +43,12 @@ class AppointmentRow(Row, table=True):
 
     __tablename__ = "appointment"
     # What every poll asks of every row is answered from this alone: a row with its state is twenty times as large.
-    __table_args__ = (Index("ix_appointment_span", "source", "start", "status", "vanished_at", "id", "digest"),)
+    __table_args__ = (
+        Index("ix_appointment_span", "source", "start", "status", "vanished_at", "id", "digest"),
+        # For what the rules ask the clock for: who is in a status since when, and whose end is past.
+        Index("ix_appointment_stay", "source", "status", "status_since", "id", sqlite_where=LISTED),
+        Index("ix_appointment_end", "source", "status", "end", "id", sqlite_where=OPEN),
+    )
 
     source: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -53,8 +62,43 @@ class AppointmentRow(Row, table=True):
     vanished_at: datetime | None = None
     #: When it was last asked for by its id, being in no sweep's span; None before.
     asked_at: datetime | None = None
+    end: datetime | None = None
+    #: When it reached its status, as far as that can be known.
+    status_since: datetime
+    #: When it was first seen, if that was in silence.
+    silent_at: datetime | None = None
     #: The whole core Appointment as JSON.
     state: str
+
+
+class WatchRow(Row, table=True):
+    """What was told of a stay, by one rule; the last one of each appointment."""
+
+    __tablename__ = "watch"
+
+    source: str = Field(primary_key=True)
+    appointment_id: str = Field(primary_key=True)
+    rule: str = Field(primary_key=True)
+    #: By which the stay is told from others: since when it has the status, and its start or end where that counts.
+    since: datetime
+    bound: datetime | None
+    #: Of the record as it was when it was last looked at.
+    digest: bytes
+    #: How many messages there were; 0 for a stay that is not told.
+    told: int
+    due_at: datetime | None
+    escalate_at: datetime | None
+
+
+class TimedRuleRow(Row, table=True):
+    """A rule that asks the clock, and when it first did."""
+
+    __tablename__ = "timed_rule"
+
+    name: str = Field(primary_key=True)
+    #: What it asks for; who asks for something else is new.
+    asks: str
+    loaded_at: datetime
 
 
 class LookRow(Row, table=True):
@@ -149,6 +193,8 @@ class EventRow(Row, table=True):
     before: str | None
     after: str
     verdicts: str
+    #: What made it, where that is no change; JSON.
+    firing: str | None = None
 
 
 HELD = text("state = 'held'")

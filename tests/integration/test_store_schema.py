@@ -1,20 +1,24 @@
 """The schema of the store: how it comes to be, and how it moves."""
 
+import json
 import shutil
 import sqlite3
 import stat
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from sqlmodel import select
 
 from notifier.errors import SchemaTooNew, StoreError
 from notifier.store import database, migrations, snapshot
 from notifier.store.database import SCHEMA, Store, open_store
-from notifier.store.tables import METADATA, DeliveryRow
+from notifier.store.tables import METADATA, AppointmentRow, DeliveryRow
 from tests.child_process import said, start
 from tests.store_values import NOW, cancelled, owed, plan
 
@@ -186,3 +190,33 @@ def test_a_migration_that_loses_rows_is_refused(path: Path, request: pytest.Fixt
         open_store(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM event").fetchone() == (1,)
+
+
+def test_what_was_known_before_statuses_had_a_beginning(path: Path) -> None:
+    """The last change stands for when the status was reached, and the end is that of the state."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        upgrade_to(connection, "0003")
+        for name, end in (("a1", "2026-03-03T10:15:00.250Z"), ("a2", None)):
+            state = json.dumps({"id": name, "status": "ACCEPTED"} | ({"end": end} if end else {}))
+            connection.exec_driver_sql(
+                "INSERT INTO appointment (source, id, digest, revision, observed_at, status, start, updated_at, state)"
+                " VALUES ('acme', ?, x'00', 0, '2026-03-02 09:30:00.000000', 'ACCEPTED', NULL,"
+                " '2026-03-01 08:00:00.000000', ?)",
+                (name, state),
+            )
+        connection.exec_driver_sql("INSERT INTO setting VALUES ('fingerprint_key', x'00')")
+    engine.dispose()
+    with open_store(path) as store, store.reading() as tx:
+        rows = {row.id: row for row in tx.exec(select(AppointmentRow))}
+    assert {row.status_since for row in rows.values()} == {datetime(2026, 3, 1, 8, tzinfo=UTC)}
+    assert (rows["a1"].end, rows["a2"].end) == (datetime(2026, 3, 3, 10, 15, 0, 250_000, tzinfo=UTC), None)
+    assert {row.silent_at for row in rows.values()} == {None}
+
+
+def upgrade_to(connection: Connection, schema: str) -> None:
+    """Brings an empty store to an older schema."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(migrations.SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, schema)

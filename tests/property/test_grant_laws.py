@@ -1,6 +1,7 @@
 """The laws of grants: what a channel may not see is in no message and in no document, whichever way it is asked for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,15 +12,17 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, STATUSES, TEXT_FIELDS, Appointment
-from notifier.core.change import FieldChange, Kind, compare, kinds_of
+from notifier.core.change import TIMED, FieldChange, Kind, compare, kinds_of
 from notifier.core.document import document
 from notifier.core.escape import Target
-from notifier.core.event import Event
+from notifier.core.event import Event, Firing
 from notifier.core.facts import MADE_OF, facts
 from notifier.core.grant import ALWAYS, Grant, grant_of, mask
 from notifier.core.message import Message, Renderer, TemplateFailed, hidden_uses
 from notifier.core.readable import readable
-from tests.builders import NOW, rule
+from notifier.core.watch import Resident, begin_of
+from notifier.core.watch import event_of as watched_event
+from tests.builders import DAY, HOUR, NOW, rule, watch
 
 VALUES = APPOINTMENT_FIELDS + TEXT_FIELDS
 ZONE = ZoneInfo("Asia/Kathmandu")
@@ -194,6 +197,30 @@ def test_what_is_told_does_not_depend_on_what_is_hidden(
     twin = event_of(about.kinds, changes, before, other)
     texts = {name: text(name, 3 if name in grant.fields else 6) for name in TEXT_FIELDS}
     assert told(about, grant, template, TEXTS) == told(twin, grant, template, texts)
+
+
+@given(appointments(2), st.sampled_from(sorted(TIMED)), GRANTS, st.integers(-9, 9), st.integers(-9, 9))
+def test_what_is_told_of_a_stay_does_not_depend_on_what_is_hidden(
+    state: Appointment, kind: Kind, fields: list[str] | None, start: int, end: int
+) -> None:
+    """Nor do the times at which it began and was due, where they are made of a hidden start or end."""
+    grant = grant_of(fields)
+    now = structs.replace(state, start=NOW, end=NOW)
+    hidden = {"start": NOW + start * HOUR, "end": NOW + end * HOUR}
+    other = structs.replace(now, **{name: value for name, value in hidden.items() if name not in grant.fields})
+    about, twin = stay_of(kind, now), stay_of(kind, other)
+    template = "{{ stay.for }} {{ stay.since }} {{ event.occurred_at }} {{ event.lead_time }}"
+    assert told(about, grant, template, {}) == told(replace(twin, id=about.id), grant, template, {})
+
+
+def stay_of(kind: Kind, state: Appointment) -> Event:
+    """Returns what the clock makes of an appointment that has its status since long."""
+    asked = watch(kind=kind, span=HOUR)
+    long = NOW - 9 * DAY
+    resident = Resident(appointment=state, since=long, silent_at=None, observed_at=long, asked_at=None)
+    begin = begin_of(asked, resident)
+    assert begin is not None
+    return watched_event("acme", asked, state, Firing("any", begin, begin + asked.wait, 0), NOW)
 
 
 @given(events(), GRANTS)

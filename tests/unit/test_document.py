@@ -9,7 +9,7 @@ import pytest
 from notifier.core.appointment import TEXT_FIELDS, Appointment
 from notifier.core.change import Kind
 from notifier.core.document import document
-from tests.builders import DAY, START, appointment, created, discovered, event, seen, step, undated
+from tests.builders import DAY, START, appointment, created, discovered, event, seen, stay, step, undated, watch
 
 
 def test_the_whole_document() -> None:
@@ -86,6 +86,9 @@ def test_the_type_is_the_most_telling_kind(kind: Kind) -> None:
         Kind.CREATED: created(appointment()),
         Kind.VANISHED: replace(event(), kinds=(Kind.VANISHED,), changes=()),
         Kind.UPDATED: event(subject="52"),
+        Kind.STAYS: stay(watch()),
+        Kind.OVERDUE: stay(watch(kind=Kind.OVERDUE)),
+        Kind.BEFORE_START: stay(watch(kind=Kind.BEFORE_START)),
     }
     # An appointment that is discovered is told as the change of status that it is.
     if kind is not Kind.DISCOVERED:

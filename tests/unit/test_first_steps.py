@@ -73,6 +73,7 @@ def test_the_first_files_hold_as_they_are(tmp_path: Path) -> None:
         "no-show",
         "request",
         "other-date-requested",
+        "request-unanswered",
         "rescheduled",
     ]
     assert all(rule.description for rule in rules)

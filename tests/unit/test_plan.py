@@ -52,7 +52,7 @@ def test_a_change_becomes_row_event_and_delivery() -> None:
     """The row holds the new state and the next revision; the event tells the step; its rule's channel is owed it."""
     plan = planned(observation(CANCELLED), held=(known(appointment(), revision=3),))
     (entry,), (delivery,) = plan.recorded, plan.deliveries
-    assert plan.rows == (Known(CANCELLED, digest(CANCELLED), 4, NOW),)
+    assert plan.rows == (Known(CANCELLED, digest(CANCELLED), 4, NOW, since=NOW),)
     assert plan.baseline == ()
     assert entry.event.id == event_id("acme", "1701", 4, digest(CANCELLED))
     assert (entry.event.source, entry.event.sweep, entry.event.detected_at) == ("acme", "near", NOW)
@@ -68,7 +68,7 @@ def test_a_record_that_differs_in_nothing_watched_is_stored_in_silence() -> None
     """The new digest is kept, so that it is not looked at again; the revision stays."""
     saved_again = appointment(updated_at=NOW, updated_by="9")
     plan = planned(observation(saved_again), held=(known(appointment(), revision=3),))
-    assert plan.rows == (Known(saved_again, digest(saved_again), 3, NOW),)
+    assert plan.rows == (Known(saved_again, digest(saved_again), 3, NOW, since=NOW - MINUTE),)
     assert (plan.recorded, plan.deliveries, plan.baseline) == ((), (), ())
 
 

@@ -27,11 +27,12 @@ from notifier.core.rule import (
     lead_time,
     max_age,
     on_kinds,
+    timed,
     to_status,
 )
 from notifier.core.sweep import Sweep
 from notifier.engage.client import PARAMETERS
-from tests.builders import DAY, HOUR, MINUTE, rule
+from tests.builders import DAY, HOUR, MINUTE, rule, watch
 
 CANCELLED = (on_kinds([Kind.STATUS_CHANGED]), to_status(["CANCELLED"]))
 NO_SHOW = (on_kinds([Kind.STATUS_CHANGED]), to_status(["NO_SHOW"]))
@@ -251,3 +252,25 @@ def test_own_sweeps_stay_as_they_are() -> None:
     assert tuple(one.sweep for one in planned) == mine
     assert [one.rules for one in planned] == [("12", "late"), ("12", "14")]
     assert {one.purpose for one in planned} == {Purpose.OWN}
+
+
+def test_who_asks_the_clock_for_few_is_served_without_hurry() -> None:
+    """For a status that few have it is asked alone, at the usual beat; a filter for it, and no quick sweep."""
+    asked = watch()
+    planned = plan(rule(timed(asked), OFFICE, name="asks", watch=asked))
+    assert "quick" not in planned
+    assert planned["near-wanted"].rules == ("asks",)
+    assert planned["near-wanted"].sweep.every == MINUTE
+    assert filters(planned, "near-wanted") == {"status": ("INCOMING_REQUEST",), "office": ("12",)}
+    assert planned["near"].sweep.every == SELDOM * MINUTE
+
+
+def test_who_asks_the_clock_for_most_waits_for_the_seldom_sweeps() -> None:
+    """Beside other rules it makes no query of its own; alone it is what the default sweeps are for."""
+    asked = watch(kind=Kind.OVERDUE, statuses=frozenset({"ACCEPTED"}))
+    overdue = rule(timed(asked), name="asks", watch=asked)
+    assert beats(plan(of(*NO_SHOW), overdue)) == beats(plan(of(*NO_SHOW)))
+    alone = plan(overdue)
+    assert {one.purpose for one in alone.values()} == {Purpose.WHOLE}
+    assert {one.rules for one in alone.values()} == {("asks",)}
+    assert [one.sweep for one in alone.values()] == list(DEFAULT_SWEEPS)

@@ -13,6 +13,7 @@ from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
 from notifier.core.event import Event
 from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Rule, judge
+from notifier.core.watch import UNCONFIRMED, Escalation, Watch
 from notifier.errors import ConfigError
 
 CONFIG = """
@@ -270,7 +271,7 @@ name = "twin"
         "rules/a.toml:3: `on`: there is no kind of event `updatd`; did you mean `updated`?",
         "rules/a.toml:4: unknown key `chanels`; did you mean `channels`?",
         "rules/a.toml:5: `channels`: there is no channel `tem`; did you mean `team`?",
-        "rules/a.toml:6: `on` is missing",
+        "rules/a.toml:6: `on` is missing; there must be `on`, or `stays`, `overdue` or `before_start`",
         "rules/a.toml:6: `channels` is missing",
         "rules/b.toml:1: `rule` must be written with two brackets: [[rule]]",
         "rules/c.toml:2: is not valid TOML (column 13): Illegal character '\\n': a quote is not closed on this line",
@@ -341,9 +342,81 @@ def test_names(tmp_path: Path, name: str) -> None:
     assert complaint.startswith("rules/a.toml:2: `name` must")
 
 
+ASKING = """
+[[rule]]
+name = "one"
+{}
+channels = "team"
+"""
+STAYS = 'stays = { status = "INCOMING_REQUEST", for = "2h" }'
+
+
+def test_what_is_asked_of_the_clock(tmp_path: Path) -> None:
+    """Every key reaches the watch of the rule."""
+    (rule,) = load(tmp_path, a=ASKING.format(STAYS + '\nremind = "4h"\nescalate = { after = "1d", channels = "desk" }'))
+    assert rule.watch == Watch(
+        kind=Kind.STAYS,
+        statuses=frozenset({"INCOMING_REQUEST"}),
+        span=timedelta(hours=2),
+        remind=timedelta(hours=4),
+        escalate=Escalation(timedelta(days=1), ("desk",)),
+    )
+    assert [(one.key, one.wanted) for one in rule.requirements] == [("stays", "INCOMING_REQUEST for 2h")]
+    (rule,) = load(tmp_path, a=ASKING.format('overdue = "1h"'))
+    assert rule.watch == Watch(kind=Kind.OVERDUE, statuses=frozenset({"ACCEPTED"}), span=timedelta(hours=1))
+    (rule,) = load(tmp_path, a=ASKING.format('before_start = "24h"'))
+    assert rule.watch == Watch(kind=Kind.BEFORE_START, statuses=UNCONFIRMED, span=timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('on = "stays"', "4: `on` must say what changed; `stays` is a key of its own, in place of `on`"),
+        ('overdue = "1 h"', "4: `overdue` must be a duration like 90s, 5m, 2h or 7d, not `1 h`"),
+        ("stays = 2", "4: `stays` must be a table with keys of its own, not a number"),
+        ('stays = { status = "REQUEST" }', "4: `for` is missing"),
+        ('stays.for = "1h"', "4: `status` is missing"),
+        ('stays.status = "NO_SHW"', "4: `status`: there is no status `NO_SHW`; did you mean `NO_SHOW`?"),
+        (STAYS + '\noverdue = "1h"', "5: `overdue` can't stand beside `stays`; write a rule for each"),
+        (
+            STAYS + '\non = "created"',
+            "5: `on` can't stand beside `stays`, which tells what does not change; write a rule for each",
+        ),
+        (STAYS + '\nremind = "30s"', "5: `remind` must be 1m or more, not `30s`"),
+        (
+            'on = "created"\nremind = "4h"',
+            "5: `remind` is for rules with `stays`, `overdue` or `before_start`, which ask the clock",
+        ),
+        (
+            'on = "created"\nescalate = { after = "1h", channels = "team" }',
+            "5: `escalate` is for rules with `stays`, `overdue` or `before_start`, which ask the clock",
+        ),
+        (
+            STAYS + '\nescalate = { after = "1h", channels = "tem" }',
+            "5: `channels`: there is no channel `tem`; did you mean `team`?",
+        ),
+        (
+            STAYS + '\nto = "ACCEPTED"',
+            "5: `to` goes with `on` only: where nothing changes there is no before and after",
+        ),
+        (
+            STAYS + "\nstop = true",
+            "5: `stop` goes with `on` only: what a rule asks the clock for is told to that rule alone",
+        ),
+        (
+            STAYS + '\nwhere.changed = "start"',
+            "5: `where` can't ask for `changed` here, which goes with `on` only: nothing has changed",
+        ),
+    ],
+)
+def test_mistakes_about_the_clock(tmp_path: Path, text: str, complaint: str) -> None:
+    """What can't be asked of the clock is said in words."""
+    assert complaint in [one.removeprefix("rules/a.toml:") for one in complaints(tmp_path, a=ASKING.format(text))]
+
+
 @pytest.mark.parametrize(
     "key",
-    ["hold", "group", "digest", "throttle", "stays", "remind", "escalate", "silence"],
+    ["hold", "group", "digest", "throttle", "silence"],
 )
 def test_keys_of_later_versions(tmp_path: Path, key: str) -> None:
     """What this version can't do is a mistake and not ignored."""

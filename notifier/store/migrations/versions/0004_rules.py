@@ -1,4 +1,4 @@
-"""Silences, and what was decided about a delivery when it was made."""
+"""Silences, what was decided about a delivery when it was made, and what rules ask the clock for."""
 
 import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
@@ -13,6 +13,7 @@ STATES = (
 UNSETTLED = sa.text("settled_at IS NULL")
 TEXT = sqlmodel.sql.sqltypes.AutoString
 TIME = sqlmodel.sql.sqltypes.UTCDateTime
+LISTED = "vanished_at IS NULL"
 
 
 def _states(table: str) -> list[sa.CheckConstraint]:
@@ -28,6 +29,10 @@ def upgrade() -> None:
     _silence()
     _delivery()
     _notice()
+    _appointment()
+    with op.batch_alter_table("event") as event:
+        event.add_column(sa.Column("firing", TEXT(), nullable=True))
+    _watch()
 
 
 def _silence() -> None:
@@ -127,3 +132,53 @@ def _notice() -> None:
     op.rename_table("new_notice", "notice")
     op.create_index("ix_notice_due", "notice", ["channel", "trouble", "due_at", "seq"], sqlite_where=UNSETTLED)
     op.create_index(op.f("ix_notice_channel_settled_at"), "notice", ["channel", "settled_at"])
+
+
+def _appointment() -> None:
+    with op.batch_alter_table("appointment") as appointment:
+        appointment.add_column(sa.Column("end", TIME(), nullable=True))
+        appointment.add_column(sa.Column("status_since", TIME(), nullable=True))
+        appointment.add_column(sa.Column("silent_at", TIME(), nullable=True))
+    # As the columns' own type writes times: in the state they are as JSON has them.
+    op.execute("UPDATE appointment SET status_since = updated_at")
+    op.execute(
+        "UPDATE appointment SET \"end\" = strftime('%Y-%m-%d %H:%M:%f', json_extract(state, '$.end')) || '000'"
+        " WHERE json_extract(state, '$.end') IS NOT NULL"
+    )
+    with op.batch_alter_table("appointment") as appointment:
+        appointment.alter_column("status_since", nullable=False)
+    op.create_index(
+        "ix_appointment_stay",
+        "appointment",
+        ["source", "status", "status_since", "id"],
+        sqlite_where=sa.text(LISTED),
+    )
+    op.create_index(
+        "ix_appointment_end",
+        "appointment",
+        ["source", "status", "end", "id"],
+        sqlite_where=sa.text(f"{LISTED} AND status = 'ACCEPTED'"),
+    )
+
+
+def _watch() -> None:
+    op.create_table(
+        "watch",
+        sa.Column("source", TEXT(), nullable=False),
+        sa.Column("appointment_id", TEXT(), nullable=False),
+        sa.Column("rule", TEXT(), nullable=False),
+        sa.Column("since", TIME(), nullable=False),
+        sa.Column("bound", TIME(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("told", sa.Integer(), nullable=False),
+        sa.Column("due_at", TIME(), nullable=True),
+        sa.Column("escalate_at", TIME(), nullable=True),
+        sa.PrimaryKeyConstraint("source", "appointment_id", "rule", name=op.f("pk_watch")),
+    )
+    op.create_table(
+        "timed_rule",
+        sa.Column("name", TEXT(), nullable=False),
+        sa.Column("asks", TEXT(), nullable=False),
+        sa.Column("loaded_at", TIME(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_timed_rule")),
+    )

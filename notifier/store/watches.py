@@ -1,0 +1,215 @@
+"""The watches: whom the snapshot has in a state that a rule watches, and what was told of them.
+
+Whoever is asked for is found by an index over the state and its time. What a look at a stay came to is on record, so
+that the next look does not find it again before something is due, or its record has changed.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlmodel import Session, col, select
+
+from notifier.core.change import Kind
+from notifier.core.rule import Rule
+from notifier.core.watch import Progress, Resident, Watch
+from notifier.store import rows
+from notifier.store.driver import driver
+from notifier.store.tables import TimedRuleRow
+
+# Of what was looked at, whatever has something due, or was passed over and has changed.
+_OPEN = (
+    " AND (watch.rule IS NULL OR watch.since <> status_since OR watch.bound IS NOT {bound}"
+    " OR (watch.told = 0 AND watch.digest <> appointment.digest) OR watch.due_at <= :until"
+    " OR watch.escalate_at <= :until)"
+    " ORDER BY {moment}, appointment.id LIMIT :most"
+)
+_FIND = (
+    "SELECT {moment}, appointment.id, appointment.digest, observed_at, asked_at, status_since, silent_at, state,"
+    " watch.since = status_since AND watch.bound IS {bound}, told, due_at, escalate_at"
+    " FROM appointment INDEXED BY {index} LEFT JOIN watch ON watch.source = appointment.source"
+    " AND watch.appointment_id = appointment.id AND watch.rule = :rule"
+    " WHERE appointment.source = :source AND status = {status} AND vanished_at IS NULL"
+    " AND ({moment}, appointment.id) > (:last, :last_id) AND {moment} <= :latest AND status_since <= :reached{more}"
+)
+_STAYS = (_FIND + _OPEN).format(
+    index="ix_appointment_stay", moment="status_since", bound="NULL", status=":status", more=""
+)
+# Since the rule was loaded it has become overdue by its end, or by being confirmed after that.
+_OVERDUE = (_FIND + _OPEN).format(
+    index="ix_appointment_end",
+    moment='appointment."end"',
+    bound='appointment."end"',
+    status="'ACCEPTED'",
+    more=' AND (appointment."end" > :floor OR status_since > :floor)',
+)
+_BEFORE_START = (
+    (_FIND + _OPEN)
+    .format(
+        index="ix_appointment_span",
+        moment="start",
+        bound="start",
+        status="status",
+        more=" AND (start > :floor OR status_since > :loaded)",
+    )
+    .replace("status = status", "status IN (SELECT value FROM json_each(:statuses))")
+)
+_PUT = (
+    "INSERT INTO watch (source, appointment_id, rule, since, bound, digest, told, due_at, escalate_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, appointment_id, rule) DO UPDATE SET"
+    " since = excluded.since, bound = excluded.bound, digest = excluded.digest, told = excluded.told,"
+    " due_at = excluded.due_at, escalate_at = excluded.escalate_at"
+)
+_FORGET = "DELETE FROM watch WHERE rule NOT IN (SELECT value FROM json_each(?))"
+
+FIRST = ("", "")
+"""Before everything that a page could begin behind."""
+
+Place = tuple[str, str]
+"""Where a page ended: the time that it is ordered by, and the id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An appointment in a watched state, with what was told of its stay."""
+
+    resident: Resident
+    digest: bytes
+    progress: Progress
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whose stay one rule may have to tell of."""
+
+    source: str
+    rule: str
+    watch: Watch
+    #: One of those of the watch, or all where they are asked for together.
+    statuses: tuple[str, ...]
+    #: When the rule first asked.
+    loaded_at: datetime
+    #: Up to when anything is known of the source.
+    until: datetime
+    now: datetime
+
+
+def enrol(tx: Session, rules: Iterable[Rule], now: datetime) -> None:
+    """Remembers which rules ask the clock, since when; what others were told is forgotten."""
+    asking = {rule.name: _asks(rule.watch) for rule in rules if rule.watch}
+    known = {row.name: row for row in tx.exec(select(TimedRuleRow))}
+    for name, row in known.items():
+        if asking.get(name) != row.asks:
+            tx.delete(row)
+    tx.flush()
+    for name, asks in asking.items():
+        if name not in known or known[name].asks != asks:
+            tx.add(TimedRuleRow(name=name, asks=asks, loaded_at=now))
+    tx.flush()
+    driver(tx).execute(_FORGET, (orjson.dumps(list(asking)).decode(),))
+
+
+def loaded(tx: Session) -> dict[str, datetime]:
+    """Returns since when each rule asks the clock."""
+    return {row.name: row.loaded_at for row in tx.exec(select(TimedRuleRow).order_by(col(TimedRuleRow.name)))}
+
+
+def questions(
+    source: str, rule: str, watch: Watch, loaded_at: datetime, until: datetime, now: datetime
+) -> Iterator[Question]:
+    """Yields what is to be asked for a rule: of its statuses each by itself, where that is what the index has first."""
+    together = watch.kind is Kind.BEFORE_START
+    for statuses in [tuple(sorted(watch.statuses))] if together else [(status,) for status in sorted(watch.statuses)]:
+        yield Question(
+            source=source, rule=rule, watch=watch, statuses=statuses, loaded_at=loaded_at, until=until, now=now
+        )
+
+
+def find(tx: Session, question: Question, after: Place, most: int) -> list[Watched]:
+    """Returns the next appointments of which something may be due, in the order of their times and ids."""
+    statement, values = bound_query(question, after, most)
+    return [_watched(found) for found in driver(tx).execute(statement, values)]
+
+
+def bound_query(question: Question, after: Place, most: int) -> tuple[str, dict[str, object]]:
+    """Returns the statement that answers the question, with its values."""
+    watch, until = question.watch, question.until
+    values: dict[str, object] = {
+        "source": question.source,
+        "rule": question.rule,
+        "until": rows.stored(until),
+        "reached": rows.stored(until - watch.wait),
+        "latest": rows.stored(until - watch.wait),
+        "most": most,
+    }
+    floor = rows.stored(question.loaded_at - watch.wait)
+    last, last_id = after
+    if watch.kind is Kind.BEFORE_START:
+        values |= {
+            "statuses": orjson.dumps(question.statuses).decode(),
+            "latest": rows.stored(until + watch.span),
+            "floor": rows.stored(question.loaded_at + watch.span),
+            "loaded": rows.stored(question.loaded_at),
+            # Whatever has begun is not about to.
+            "last": max(last, rows.stored(question.now)),
+            "last_id": last_id if last > rows.stored(question.now) else "\U0010ffff",
+        }
+        return _BEFORE_START, values
+    if watch.kind is Kind.OVERDUE:
+        return _OVERDUE, values | {"floor": floor, "last": last, "last_id": last_id}
+    values |= {
+        "status": question.statuses[0],
+        "last": max(last, floor),
+        "last_id": last_id if last > floor else "\U0010ffff",
+    }
+    return _STAYS, values
+
+
+def put(tx: Session, question: Question, watched: Watched, progress: Progress) -> None:
+    """Remembers what was told of a stay, and what is to be."""
+    driver(tx).execute(
+        _PUT,
+        (
+            question.source,
+            watched.resident.appointment.id,
+            question.rule,
+            rows.stored(watched.resident.since),
+            _bound(question.watch, watched.resident),
+            watched.digest,
+            progress.told,
+            rows.stored(progress.due_at),
+            rows.stored(progress.escalate_at),
+        ),
+    )
+
+
+def _bound(watch: Watch, resident: Resident) -> object:
+    if watch.kind is Kind.STAYS:
+        return None
+    appointment = resident.appointment
+    return rows.stored(appointment.end if watch.kind is Kind.OVERDUE else appointment.start)
+
+
+def _watched(found: sqlite3.Row) -> Watched:
+    moment, id_, digest, observed_at, asked_at, since, silent_at, state, same, told, due_at, escalate_at = found
+    resident = Resident(
+        appointment=rows.read_state(state),
+        since=rows.moment_of(since),
+        silent_at=_moment(silent_at),
+        observed_at=rows.moment_of(observed_at),
+        asked_at=_moment(asked_at),
+    )
+    progress = Progress(told, _moment(due_at), _moment(escalate_at)) if same else Progress()
+    return Watched(resident, digest, progress, (moment, id_))
+
+
+def _moment(stored: str | None) -> datetime | None:
+    return None if stored is None else rows.moment_of(stored)
+
+
+def _asks(watch: Watch) -> str:
+    """Returns what a watch asks for; how long it waits for that is no other question."""
+    return f"{watch.kind.value} {', '.join(sorted(watch.statuses))}"
