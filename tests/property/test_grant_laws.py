@@ -17,8 +17,10 @@ from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.facts import MADE_OF, facts
 from notifier.core.grant import ALWAYS, Grant, grant_of, mask
-from notifier.core.message import Message, Renderer, TemplateFailed, hidden_uses
+from notifier.core.message import Message, Renderer
 from notifier.core.readable import readable
+from notifier.core.template import TemplateFailed
+from notifier.core.template_check import hidden_uses
 from tests.builders import NOW, rule
 
 VALUES = APPOINTMENT_FIELDS + TEXT_FIELDS
