@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind
 from pydantic_core import core_schema
 
+from notifier.config.calendar_section import named_calendar
 from notifier.config.config_table import ConfigTable
 from notifier.config.rulebook import RuleFileTable
 from notifier.config.table import Among, Table, as_tuple, numbers_as_tuple
@@ -47,6 +48,8 @@ class _Generator(GenerateJsonSchema):
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> JsonSchemaValue:
         """Returns one value or a list of such where `as_tuple` makes a list of one."""
         made = super().function_before_schema(schema)
+        if schema["function"]["function"] is named_calendar:
+            return {"anyOf": [{"type": "string"}, made]}
         if schema["function"]["function"] not in {as_tuple, numbers_as_tuple} or "$ref" in made["items"]:
             return made
         return {"anyOf": [made["items"], made]}

@@ -11,6 +11,7 @@ from notifier.config.config_table import ConfigTable
 from notifier.config.rulebook import RuleFileTable, RuleTable, WhereTable
 from notifier.config.schema import config_schema, rules_schema
 from notifier.config.table import Table, as_tuple
+from notifier.core.recipients import Recipients
 
 TEXTS = st.sampled_from(
     (
@@ -50,7 +51,14 @@ def below(name: str, good: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 CONFIGS = tables(ConfigTable, sources=below("sources", SOURCE), channels=below("channels", {"url": "console://"}))
-CONTEXT = {"channels": ("team", "12", "a"), "sources": ("acme",), "grants": {}}
+CHANNELS = ("team", "12", "a")
+CONTEXT = {
+    "channels": CHANNELS,
+    "sources": ("acme",),
+    "calendars": ("a",),
+    "recipients": Recipients(frozenset(CHANNELS)),
+    "grants": {},
+}
 RULE_VALIDATOR = Draft7Validator(rules_schema())
 CONFIG_VALIDATOR = Draft7Validator(config_schema())
 
