@@ -25,6 +25,8 @@ from notifier.commands.channels import channels, resume
 from notifier.commands.deliveries import deliveries, drop, retry
 from notifier.commands.options import SINCE, with_config, with_json, with_limit
 from notifier.commands.privacy import privacy, recipients, say_personal
+from notifier.commands.rules import rules as rules_group
+from notifier.commands.schema import schema
 from notifier.commands.silence import silence
 from notifier.commands.webhook import webhook
 from notifier.config.first_steps import write_first_files
@@ -303,6 +305,8 @@ cli.add_command(drop)
 cli.add_command(privacy)
 cli.add_command(resume)
 cli.add_command(retry)
+cli.add_command(rules_group)
+cli.add_command(schema)
 cli.add_command(silence)
 cli.add_command(webhook)
 

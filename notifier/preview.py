@@ -6,9 +6,10 @@ from datetime import datetime
 
 from notifier.core.delivery import Delivery, Reason
 from notifier.core.grant import Excerpt, Grant, mask
-from notifier.core.message import Message, Renderer, TemplateFailed
+from notifier.core.message import Message, Renderer
 from notifier.core.plan import Plan, Recorded
 from notifier.core.rule import Rule
+from notifier.core.template import TemplateFailed
 
 
 @dataclass(frozen=True, slots=True)

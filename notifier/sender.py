@@ -22,12 +22,13 @@ from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.document import document
 from notifier.core.event import Event
 from notifier.core.grant import NO_TEXTS, USUAL, Grant, Texts, mask
-from notifier.core.message import WORDLESS, Renderer, TemplateFailed
+from notifier.core.message import WORDLESS, Renderer
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt, read_outcome
 from notifier.core.recheck import Terms
 from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.rule import Rule
 from notifier.core.standing import OPEN, Standing, after_send, next_send
+from notifier.core.template import TemplateFailed
 from notifier.pace import Pace
 from notifier.store import lanes, outbox, texts
 from notifier.store.backlog import Superseded

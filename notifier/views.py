@@ -335,7 +335,7 @@ def _fit(cell: str, size: int) -> str:
 def _json_default(value: object) -> object:
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, Appointment):
+    if isinstance(value, (Appointment, Verdict)):
         return structs.asdict(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)

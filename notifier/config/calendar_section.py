@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from notifier.config.ics import IcsError, read_holidays
@@ -78,17 +78,17 @@ def _list(value: object) -> object:
     return (value,) if isinstance(value, str | date) else tuple(value) if isinstance(value, list) else value
 
 
-def _named(value: object) -> object:
+def named_calendar(value: object) -> object:
     """Returns a text as the table of hours that names a calendar."""
     if not isinstance(value, str | dict):
         raise wrong('must be the name of a calendar, or a table like { from = "08:00", to = "18:00" }')
     return {"calendar": value} if isinstance(value, str) else value
 
 
-Days = Annotated[frozenset[int], BeforeValidator(_days)]
-Clock = Annotated[time, BeforeValidator(_clock)]
-CalendarZone = Annotated[ZoneInfo | str, BeforeValidator(_zone)]
-Holiday = Annotated[date, BeforeValidator(_holiday)]
+Days = Annotated[frozenset[int], BeforeValidator(_days), WithJsonSchema({"type": ["string", "array"]})]
+Clock = Annotated[time, BeforeValidator(_clock), WithJsonSchema({})]
+CalendarZone = Annotated[ZoneInfo | str, BeforeValidator(_zone), WithJsonSchema({"type": "string"})]
+Holiday = Annotated[date, BeforeValidator(_holiday), WithJsonSchema({})]
 
 
 class CalendarTable(Table):
@@ -98,7 +98,7 @@ class CalendarTable(Table):
     opens: Clock = Field(alias="from")
     closes: Clock = Field(alias="to")
     zone: CalendarZone | None = None
-    holidays: Annotated[tuple[Holiday, ...], BeforeValidator(_list)] = ()
+    holidays: Annotated[tuple[Holiday, ...], BeforeValidator(_list), WithJsonSchema({})] = ()
     ics: Text | None = None
 
 
@@ -129,7 +129,7 @@ class HoursTable(Table):
 
 _OWN = (("days", "days"), ("from", "opens"), ("to", "closes"), ("zone", "zone"))
 
-AnyHours = Annotated[HoursTable, BeforeValidator(_named)]
+AnyHours = Annotated[HoursTable, BeforeValidator(named_calendar)]
 
 
 def hours_of(table: HoursTable, calendars: Mapping[str, Calendar], zone: ZoneInfo) -> Hours:

@@ -13,6 +13,7 @@ from notifier.config.table import (
     SecretLine,
     Table,
     among,
+    as_text,
     as_tuple,
     numbers_as_tuple,
     wrong,
@@ -30,6 +31,7 @@ MOST_SECRETS = 2
 MOST_WAITS = 100
 """Whoever wants to be tried more often than this wants longer waits."""
 
+_RATE = r"^([1-9][0-9]{0,5})/([smh])$"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -41,7 +43,7 @@ def _channel_url(value: SecretStr) -> SecretStr:
 
 def _rate(value: object) -> timedelta:
     """Returns the least time between two sends."""
-    match = re.fullmatch(r"([1-9][0-9]{0,5})/([smh])", value) if isinstance(value, str) else None
+    match = re.fullmatch(_RATE, value) if isinstance(value, str) else None
     if match is None:
         raise wrong('must be so many a second, minute or hour, like "1/s", "30/m" or "100/h"')
     return timedelta(seconds=_SECONDS[match[2]] / int(match[1]))
@@ -58,15 +60,25 @@ Fields = Annotated[
 class ChannelTable(Table):
     """`[channels.NAME]`."""
 
+    #: Any address that Apprise knows, or https:// for a webhook.
     url: Annotated[SecretStr, AfterValidator(_channel_url)]
+    #: What webhooks are signed with; a second one is the old one, while receivers change.
     signing_secret: Secrets | None = None
+    #: What of an appointment may leave to it; left out: ids, states and times.
     fields: Fields | None = None
-    rate: Annotated[timedelta, BeforeValidator(_rate)] | None = None
+    #: No more messages than that, like 10/s or 30/m.
+    rate: Annotated[timedelta, BeforeValidator(_rate), as_text(pattern=_RATE)] | None = None
+    #: How long one send may take.
     timeout: Duration = timedelta(seconds=30)
+    #: The waits between the tries.
     retry: Annotated[tuple[Duration, ...], BeforeValidator(as_tuple), Field(max_length=MOST_WAITS)] | None = None
+    #: A message that is older is not tried again.
     give_up_after: Duration | None = None
+    #: Statuses that are tried again although they mean no.
     retry_on: Annotated[tuple[Annotated[int, Field(ge=300, le=599)], ...], BeforeValidator(numbers_as_tuple)] = ()
+    #: What becomes of a message that went out and was not answered.
     uncertain: Annotated[str, among("way", ("resend", "leave"))] | None = None
+    #: What waited longer is compared with what is known by then.
     recheck_after: Duration = timedelta(minutes=1)
 
     @field_validator("signing_secret")

@@ -13,7 +13,7 @@ compared with a number is found by `check` and not by a missed message. A condit
     before.X       the same of the appointment before; null (or an empty list) if it is unknown
 
 CEL knows hours, minutes and seconds: a day is `duration("24h")`. What can't be computed for an event, like a null that
-is compared by `<`, is no match, and the verdict says why. The engine bounds how long an expression may run.
+is compared by `<`, is no match, and the verdict says why. How long a condition takes is bounded by `condition_cost.py`.
 """
 
 import re
@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, get_type_hints
 
+from notifier.config.condition_cost import cost_problems, too_big
 from notifier.config.spelling import did_you_mean, nearest
 from notifier.core.appointment import APPOINTMENT_FIELDS, Appointment
 from notifier.core.duration import say_duration
@@ -83,6 +84,8 @@ def compile_condition(text: str) -> Condition:
 
     def evaluate(event: Event) -> tuple[bool, str]:
         values = {name: _value(event, name) for name in used}
+        if big := too_big(values):
+            return False, f"no answer ({big})"
         nulls = frozenset(name for name in used if values[name] is None and name in _times())
         try:
             answer = expression(nulls).eval(data=values)
@@ -181,6 +184,8 @@ def _say(value: object) -> str:
 
 
 def _check(text: str) -> None:
+    if costly := list(cost_problems(text)):
+        raise ConditionError(costly)
     try:
         result = _strict().compile(text).return_type()
     except RuntimeError as error:

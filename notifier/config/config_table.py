@@ -9,11 +9,22 @@ from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
 from notifier.config.calendar_section import CalendarTable, read_zone
 from notifier.config.channel_section import ChannelTable
-from notifier.config.table import Duration, Offset, SecretLine, Table, Text, among, as_tuple, wrong, wrong_value
+from notifier.config.table import (
+    Duration,
+    Offset,
+    SecretLine,
+    Table,
+    Text,
+    among,
+    as_text,
+    as_tuple,
+    wrong,
+    wrong_value,
+)
 from notifier.core.appointment import MEETING_TYPES, STATUSES
 from notifier.core.watch import CLOCK
 
@@ -29,8 +40,11 @@ OWN_PARAMETERS = frozenset({"from", "to", "offset", "limit"})
 """What the API calls the parameters that every query may have."""
 
 
+_NAME = "[A-Za-z0-9_-]+"
+
+
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
+    if not re.fullmatch(_NAME, value):
         raise wrong_value("must consist of letters, digits, - and _")
     return value
 
@@ -113,7 +127,8 @@ def _secret_text(value: SecretStr) -> SecretStr:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(_name), as_text(pattern=f"^{_NAME}$")]
+Zone = Annotated[ZoneInfo, BeforeValidator(read_zone), as_text(minLength=1)]
 NearOffset = Annotated[Offset, AfterValidator(_near_offset)]
 Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=1)]
 Statuses = Annotated[
@@ -130,50 +145,75 @@ DEFAULT_RULES = ("rules/*.toml",)
 class StoreTable(Table):
     """`[store]`."""
 
+    #: A SQLite file: sqlite:/// and its name, seen from the folder of this file.
     url: Annotated[str, AfterValidator(_store_url)] = "sqlite:///notifier.db"
+    #: full: a power cut repeats no message; normal: faster on slow disks.
     synchronous: Annotated[str, among("mode", ("full", "normal"))] = "full"
 
 
 class OAuthTable(Table):
     """`[sources.NAME.oauth]`."""
 
+    #: Where a token is asked for.
     token_url: Annotated[str, AfterValidator(_token_url)]
+    #: As Pexip told you.
     client_id: Text
+    #: As Pexip told you; write a reference, like ${file:engage.secret}.
     client_secret: Annotated[SecretStr, AfterValidator(_secret_text)]
+    #: Only if Pexip told you one.
     scope: Text | None = None
 
 
 class LimitsTable(Table):
     """`[sources.NAME.limits]`; the vendor's ceilings are 3000 and 4 for each address of ours."""
 
+    #: The most requests in a minute.
     requests_per_minute: Annotated[int, Field(ge=1, le=3000)] = 1500
+    #: The most requests at the same time.
     concurrency: Annotated[int, Field(ge=1, le=4)] = 2
 
 
 class BrakeTable(Table):
     """`[sources.NAME.brake]`."""
 
+    #: More than this share of the known appointments of a sweep changed: a person is asked first.
     share: Annotated[float, Field(ge=0.01, le=1)] = 0.2
+    #: More than so many changes at once: a person is asked first.
     count: Annotated[int, Field(ge=1)] = 500
 
 
 class SweepTable(Table):
     """`[[sources.NAME.sweeps]]`; all keys but the first four are filters of the API, under the names of our fields."""
 
+    #: Unique in its source.
     name: Annotated[Name, AfterValidator(_free)]
+    #: How often it is made.
     every: Duration
+    #: The first start of an appointment, seen from now: -1d is a day ago.
     begin: NearOffset | None = Field(default=None, alias="from")
+    #: The last start of an appointment, seen from now.
     end: NearOffset | None = Field(default=None, alias="to")
+    #: Ids of appointments.
     id: Texts | None = None
+    #: Ids that your systems gave.
     external_id: Texts | None = None
+    #: Statuses.
     status: Statuses | None = None
+    #: How people meet.
     meeting_type: MeetingTypes | None = None
+    #: Ids of offices.
     office: Texts | None = None
+    #: Ids of subjects.
     subject: Texts | None = None
+    #: Ids of employees.
     employee: Texts | None = None
+    #: Ids of customers.
     customer: Texts | None = None
+    #: Ids of listings.
     listing: Texts | None = None
+    #: Ids of lead segments.
     lead_segment: Texts | None = None
+    #: Ids of callback requests.
     callback_request: Texts | None = None
 
     @field_validator("end")
@@ -188,19 +228,35 @@ class SweepTable(Table):
 class SourceTable(Table):
     """`[sources.NAME]`."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["token"]}, {"required": ["oauth"]}]})
+
+    #: The address of the API, without /enterprises/...
     base_url: Annotated[str, AfterValidator(_base_url)]
+    #: The short name of your enterprise, as in the addresses of the API.
     enterprise: Annotated[str, AfterValidator(_enterprise)]
+    #: A client id, in place of a token.
     oauth: OAuthTable | None = None
+    #: The access token; write a reference, like ${file:engage.token}.
     token: SecretLine | None = Field(default=None, validate_default=True)
+    #: The language in which the API should answer.
     accept_language: Annotated[str, AfterValidator(_languages)] = "en, *;q=0.5"
+    #: How long one request may take.
     timeout: Duration = timedelta(seconds=30)
+    #: How long one request is repeated in all.
     deadline: Duration = timedelta(minutes=2)
+    #: How many appointments are asked for at once.
     page_size: Annotated[int, Field(ge=1, le=1000)] = 1000
+    #: How far Pexip's clock may be off, or its list behind.
     overlap: Duration = timedelta(minutes=5)
+    #: The parameter by which a gateway filters by the last change.
     updated_since: Annotated[str, AfterValidator(_parameter)] | None = None
+    #: With updated_since: how often everything is asked for all the same.
     complete_every: Duration | None = None
+    #: How hard the source may be asked.
     limits: LimitsTable = LimitsTable()
+    #: When so much changes at once that a person should look first.
     brake: BrakeTable = BrakeTable()
+    #: How often which appointments are looked at; left out, your rules decide.
     sweeps: Annotated[tuple[SweepTable, ...], BeforeValidator(as_tuple)] = ()
 
     @field_validator("complete_every")
@@ -226,8 +282,11 @@ class SourceTable(Table):
 class OperatorTable(Table):
     """`[operator]`."""
 
+    #: An address that is fetched after every cycle in which all sources were polled.
     heartbeat_url: Annotated[SecretStr, AfterValidator(_secret_address)] | None = None
+    #: Who hears of the troubles of notifier itself.
     channels: Texts | None = Field(default=None, validate_default=True)
+    #: How long a trouble that may pass by itself lasts before it is told.
     after: Duration = timedelta(minutes=5)
 
     @field_validator("channels")
@@ -241,14 +300,21 @@ class OperatorTable(Table):
 class ConfigTable(Table):
     """The whole of `config.toml`."""
 
-    zone: Annotated[ZoneInfo, BeforeValidator(read_zone)] = Field(
-        default_factory=lambda: ZoneInfo("UTC"), alias="timezone"
-    )
+    model_config = ConfigDict(json_schema_extra={"required": ["sources"]})
+
+    #: The time zone of dates and times in messages, like Europe/Brussels.
+    zone: Zone = Field(default_factory=lambda: ZoneInfo("UTC"), alias="timezone")
+    #: The files with rules; a * stands for any name.
     rules: Texts = DEFAULT_RULES
+    #: Where notifier remembers what it saw.
     store: StoreTable = StoreTable()
-    sources: dict[Name, SourceTable] = Field(default={}, validate_default=True)
+    #: Your enterprises in Pexip Engage, by a name of your choice.
+    sources: dict[Name, SourceTable] = Field(default={}, validate_default=True, json_schema_extra={"minProperties": 1})
+    #: Where messages go, by a name of your choice.
     channels: dict[Name, ChannelTable] = Field(default={})
+    #: Hours with a name, for the rules.
     calendars: dict[Name, CalendarTable] = Field(default={})
+    #: Who hears when something is wrong with notifier itself.
     operator: OperatorTable | None = None
 
     @field_validator("sources")

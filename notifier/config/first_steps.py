@@ -1,11 +1,20 @@
 """The files that a new user begins with: `notifier init` copies them and overwrites nothing."""
 
+import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from notifier.config.schema import config_schema, rules_schema
 from notifier.errors import NotifierError
 
 CONFIG = "config.toml"
+SCHEMAS: Mapping[str, Callable[[], Mapping[str, object]]] = {
+    "config.schema.json": config_schema,
+    "rules.schema.json": rules_schema,
+}
+"""Files that tell editors what may stand in the others, which name them in their first lines."""
+
 TOKEN = "engage.token"  # noqa: S105 - the name of a file
 _PLACEHOLDER = "put-the-token-of-pexip-engage-here\n"
 _EXAMPLE = "config.example.toml"
@@ -27,8 +36,10 @@ def write_first_files(folder: Path) -> list[Path]:
         NotifierError: one of them is there already, and nothing was written; or one can't be written.
     """
     starter = starter_folder()
-    texts = {folder / CONFIG: starter / _EXAMPLE}
-    texts |= {folder / "rules" / rules.name: rules for rules in sorted((starter / "rules").glob("*.toml"))}
+    copies = {folder / CONFIG: starter / _EXAMPLE}
+    copies |= {folder / "rules" / rules.name: rules for rules in sorted((starter / "rules").glob("*.toml"))}
+    texts = {path: original.read_bytes() for path, original in copies.items()}
+    texts |= {folder / name: json.dumps(make(), indent=2).encode() + b"\n" for name, make in SCHEMAS.items()}
     token = folder / TOKEN
     for path in (*texts, token):
         if os.path.lexists(path):
@@ -36,7 +47,7 @@ def write_first_files(folder: Path) -> list[Path]:
     try:
         (folder / "rules").mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            _write_new(path, text.read_bytes(), 0o666)
+            _write_new(path, text, 0o666)
         # Only its owner may read a token.
         _write_new(token, _PLACEHOLDER.encode(), 0o600)
     except OSError as error:

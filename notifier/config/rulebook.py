@@ -5,6 +5,7 @@ Nothing that a rule says is ignored: a key that this version does not know is a 
 
 import glob
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from notifier.config.calendar_section import AnyHours, hours_of
 from notifier.config.condition import ConditionError, compile_condition
+from notifier.config.condition_cost import CONDITION_LIMIT, COST_LIMIT, cost
 from notifier.config.settings import Outline, Settings
 from notifier.config.spelling import choices
 from notifier.config.table import (
@@ -20,6 +22,7 @@ from notifier.config.table import (
     Text,
     among,
     among_context,
+    as_text,
     as_tuple,
     known_name,
     read_table,
@@ -34,7 +37,6 @@ from notifier.core.appointment import MEETING_TYPES, STATUSES, WATCHED_FIELDS
 from notifier.core.change import TIMED, Kind
 from notifier.core.facts import MADE_OF
 from notifier.core.grant import ALL, Grant
-from notifier.core.message import hidden_uses, template_problems
 from notifier.core.recipients import (
     DIRECTORY,
     LOOKUPS,
@@ -45,10 +47,17 @@ from notifier.core.recipients import (
     reachable,
 )
 from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Requirement, Rule
+from notifier.core.template_check import TEMPLATE_LIMIT, hidden_uses, template_problems
 from notifier.core.watch import Watch
 from notifier.errors import ConfigError, Problem
 
 _LONGEST_NAME = 100
+
+RULES_LIMIT = 5_000
+"""The most rules in all files: every event is compared with every rule."""
+
+VALUES_LIMIT = 1_000
+"""The most values in one list of a rule."""
 
 
 def _name(value: str) -> str:
@@ -131,6 +140,9 @@ def _condition(value: str) -> str:
     return value
 
 
+_LEAD_TIME = r"(\s*(<=|>=|<|>)\s*[+-]?[0-9]+[smhdw])+\s*"
+
+
 def _lead_time(value: str) -> str:
     try:
         requirement.lead_time(value)
@@ -148,7 +160,7 @@ def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
 
 CHANGES = tuple(kind for kind in Kind if kind not in TIMED)
 _AsTuple = BeforeValidator(as_tuple)
-_NotEmpty = Field(min_length=1)
+_NotEmpty = Field(min_length=1, max_length=VALUES_LIMIT)
 Texts = Annotated[tuple[Text, ...], _AsTuple, _NotEmpty]
 Kinds = Annotated[
     tuple[Annotated[str, AfterValidator(_no_status), among("kind of event", CHANGES)], ...], _AsTuple, _NotEmpty
@@ -160,25 +172,37 @@ Sources = Annotated[tuple[Annotated[str, among_context("source", "sources")], ..
 Channels = Annotated[
     tuple[Annotated[str, AfterValidator(_channel)], ...], _AsTuple, _NotEmpty, AfterValidator(_no_twins)
 ]
-Template = Annotated[Text, AfterValidator(_template)]
+Condition = Annotated[str, AfterValidator(_condition), as_text(maxLength=CONDITION_LIMIT)]
+Template = Annotated[Text, AfterValidator(_template), as_text(minLength=1, maxLength=TEMPLATE_LIMIT)]
 
 
 class WhereTable(Table):
     """`where`: what the appointment must be like."""
 
+    #: Names of sources.
     source: Sources | None = None
+    #: Ids of offices, after the change.
     office: Texts | None = None
+    #: Ids of subjects.
     subject: Texts | None = None
+    #: Ids of employees, in whatever role they take part.
     employee: Texts | None = None
+    #: Ids of customers, in whatever role they take part.
     customer: Texts | None = None
+    #: Ids of listings.
     listing: Texts | None = None
+    #: Ids of lead segments.
     lead_segment: Texts | None = None
+    #: Ids of callback requests.
     callback_request: Texts | None = None
+    #: How people meet.
     meeting_type: MeetingTypes | None = None
     #: The vendor's words for it are not all known, so any is taken.
     updated_by_type: Texts | None = None
+    #: Fields of which at least one differs.
     changed: Fields | None = None
-    lead_time: Annotated[str, AfterValidator(_lead_time)] | None = None
+    #: The time from the change to the start, compared: <24h, >2d, or both as in >0s <24h.
+    lead_time: Annotated[str, AfterValidator(_lead_time), as_text(pattern=f"^{_LEAD_TIME}$")] | None = None
 
 
 def _where(value: WhereTable, info: ValidationInfo) -> WhereTable:
@@ -190,28 +214,50 @@ def _where(value: WhereTable, info: ValidationInfo) -> WhereTable:
 class RuleTable(Table):
     """`[[rule]]`."""
 
-    name: Annotated[Text, AfterValidator(_name)]
+    #: Unique in all files.
+    name: Annotated[Text, AfterValidator(_name), as_text(minLength=1, maxLength=_LONGEST_NAME)]
+    #: For people; templates may show it.
     description: str = ""
     # Before all that has to stand beside them, or must not.
+    #: What it must have been in for how long; it takes the place of `on`, as the next two do.
     stays: Stays = None
+    #: How long past its end it must be, and still confirmed.
     overdue: Timed = None
+    #: How long before its start, and still not confirmed.
     before_start: Timed = None
+    #: After how long it is told again, until it is over.
     remind: Remind = None
+    #: Who else hears of it after some time.
     escalate: Escalate = None
+    #: The kinds of event; a list means any of them.
     on: Annotated[Kinds | None, AfterValidator(on_or_timed)] = Field(default=None, validate_default=True)
+    #: The status before; left out, any.
     status_before: Annotated[Statuses | None, NO_CHANGE] = Field(default=None, alias="from")
+    #: The status after; left out, any.
     status_after: Annotated[Statuses | None, NO_CHANGE] = Field(default=None, alias="to")
+    #: What the appointment must be like.
     where: Annotated[WhereTable, AfterValidator(_where)] = WhereTable()
-    condition: Annotated[str, AfterValidator(_condition)] | None = Field(default=None, alias="if")
+    #: A condition in CEL, for what the other keys can't say.
+    condition: Condition | None = Field(default=None, alias="if")
+    #: How old a change may be when it is noticed.
     max_age: Duration | None = None
+    #: Who hears of it: the names of channels in config.toml.
     channels: Channels
+    #: Who hears of what the channels from data lead nowhere.
     otherwise: Annotated[str, among_context("channel", "channels")] | None = Field(default=None, validate_default=True)
+    #: When it tells.
     hours: AnyHours | None = None
+    #: Whether it tells outside its hours all the same.
     urgent: bool = False
+    #: A template; left out, a good title.
     title: Template | None = None
+    #: A template; left out, a good text.
     body: Template | None = None
+    #: Whether the rules after this one are spared what it matches.
     stop: Annotated[bool, NO_WALK] = False
+    #: Whether it sees only what no other rule took.
     fallback: Annotated[bool, NO_WALK] = False
+    #: Whether each change is told as it was, also when it had to wait.
     always: bool = False
 
     @field_validator("otherwise")
@@ -238,6 +284,7 @@ class RuleTable(Table):
 class RuleFileTable(Table):
     """The whole of a file with rules."""
 
+    #: Who hears of what; every rule looks at every event.
     rule: Annotated[tuple[RuleTable, ...], _AsTuple] = ()
 
 
@@ -270,11 +317,22 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
         mistakes += found
         rules += (_rule(entry, settings) for entry in table.rule) if table else ()
     mistakes += _twins(files)
+    mistakes += _too_many(files)
     if problems or mistakes:
         raise ConfigError(
             [*problems, *sorted(mistakes, key=lambda mistake: (mistake.file.name, mistake.file, mistake.line))]
         )
     return tuple(rules)
+
+
+Place = tuple[TomlFile, Location]
+"""Where something is written."""
+
+
+def rule_places(settings: Settings | Outline) -> dict[str, Place]:
+    """Returns where each rule is written, by its name and in the order of the rules; for files that are right."""
+    files = [read_toml(path) for path in rule_files(settings)[0]]
+    return {name: (file, location[:-1]) for file in files for name, location in _names(file)}
 
 
 def rule_files(settings: Settings | Outline) -> tuple[list[Path], list[Problem]]:
@@ -311,11 +369,30 @@ def _twins(files: Sequence[TomlFile]) -> Iterator[Problem]:
                 first[name] = f"{file.file}:{file.line(location)}"
 
 
-def _names(file: TomlFile) -> Iterator[tuple[str, Location]]:
+def _too_many(files: Sequence[TomlFile]) -> Iterator[Problem]:
+    """Finds the first rule that makes them too many, and the first condition that makes them too slow."""
+    rules = [(file, index, rule) for file in files for index, rule in enumerate(_tables(file))]
+    if len(rules) > RULES_LIMIT:
+        file, index, _ = rules[RULES_LIMIT]
+        yield file.problem(("rule", index), f"there are {len(rules)} rules, and at most {RULES_LIMIT} are allowed")
+    costs = accumulate(cost(text) if isinstance(text := rule.get("if"), str) else 0 for *_, rule in rules)
+    for (file, index, _), sum_ in zip(rules, costs, strict=True):
+        if sum_ > COST_LIMIT:
+            text = "`if`: all conditions up to here together take too long for one event; go through fewer lists"
+            yield file.problem(("rule", index, "if"), text)
+            return
+
+
+def _tables(file: TomlFile) -> Iterator[Mapping[str, Any]]:
+    """Yields what the file has as rules, right or wrong."""
     rules = file.data.get("rule")
-    for index, entry in enumerate(rules if isinstance(rules, list) else ()):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
-        if isinstance(name, str):
+    for entry in rules if isinstance(rules, list) else ():
+        yield entry if isinstance(entry, Mapping) else {}
+
+
+def _names(file: TomlFile) -> Iterator[tuple[str, Location]]:
+    for index, entry in enumerate(_tables(file)):
+        if isinstance(name := entry.get("name"), str):
             yield name, ("rule", index, "name")
 
 
@@ -343,22 +420,25 @@ def _watch(table: RuleTable) -> Watch | None:
 
 def _requirements(table: RuleTable) -> Iterator[Requirement]:
     """Yields the keys in a fixed order, the plainest first: the first that fails is the reason that people read."""
-    watch = _watch(table)
-    yield requirement.timed(watch) if watch else requirement.on_kinds(Kind(kind) for kind in table.on or ())
+    shared, watch = requirement.shared, _watch(table)
+    if watch:
+        yield requirement.timed(watch)
+    else:
+        yield shared(requirement.on_kinds, tuple(Kind(kind) for kind in table.on or ()))
     if table.status_before:
-        yield requirement.from_status(table.status_before)
+        yield shared(requirement.from_status, table.status_before)
     if table.status_after:
-        yield requirement.to_status(table.status_after)
+        yield shared(requirement.to_status, table.status_after)
     where = table.where
     for name in ("source", *ID_FIELDS, *WORD_FIELDS):
         if values := getattr(where, name):
             yield requirement.field_among(name, values)
     if where.changed:
-        yield requirement.changed_any(where.changed)
+        yield shared(requirement.changed_any, where.changed)
     if where.lead_time:
-        yield requirement.lead_time(where.lead_time)
+        yield shared(requirement.lead_time, where.lead_time)
     if table.condition:
         yield requirement.condition(table.condition, compile_condition(table.condition))
     if table.max_age:
         # Last of all: whoever reads it knows that everything else held.
-        yield requirement.max_age(table.max_age)
+        yield shared(requirement.max_age, table.max_age)

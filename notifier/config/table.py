@@ -7,6 +7,7 @@ shows a value unless its key is known to hold no secret, and none shows what a r
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin
@@ -20,6 +21,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -54,10 +56,21 @@ def wrong_lines(problems: list[tuple[int, str]]) -> PydanticCustomError:
     return PydanticCustomError("wrong_lines", "has mistakes", {"problems": problems})
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Checks that a text is one of those that are known."""
+
+    noun: str
+    names: tuple[str, ...]
+
+    def __call__(self, value: str) -> str:
+        """Returns the text."""
+        return known_name(value, self.noun, self.names)
+
+
 def among(noun: str, known: Iterable[str]) -> AfterValidator:
     """The text must be one of these."""
-    names = tuple(known)
-    return AfterValidator(lambda value: known_name(value, noun, names))
+    return AfterValidator(Among(noun, tuple(known)))
 
 
 def among_context(noun: str, key: str) -> AfterValidator:
@@ -109,11 +122,24 @@ def _secret_line(value: SecretStr) -> SecretStr:
     return value
 
 
+def as_text(**keywords: object) -> WithJsonSchema:
+    """Says to editors what the text in the file must be like, where a validator reads it."""
+    return WithJsonSchema({"type": "string", **keywords})
+
+
 Text = Annotated[str, Field(min_length=1)]
 SecretLine = Annotated[SecretStr, AfterValidator(_secret_line)]
-Offset = Annotated[timedelta, BeforeValidator(_duration)]
+Offset = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    as_text(pattern=r"^\s*[+-]?[0-9]{1,10}[smhdw]\s*$"),
+]
 """A duration that may go back, like -1d."""
-Duration = Annotated[Offset, AfterValidator(_positive)]
+Duration = Annotated[
+    Offset,
+    AfterValidator(_positive),
+    as_text(pattern=r"^\s*\+?0*[1-9][0-9]{0,9}[smhdw]\s*$"),
+]
 
 AnyTable = TypeVar("AnyTable", bound=Table)
 

@@ -15,6 +15,9 @@ from typing import Any
 
 from notifier.errors import ConfigError, Problem
 
+SIZE_LIMIT = 1_000_000
+"""Bytes of the longest file; what people write by hand is shorter."""
+
 Location = tuple[str | int, ...]
 """The way to a value from the top of a file: keys of tables and indexes of lists, from 0."""
 
@@ -54,7 +57,10 @@ def read_toml(path: Path) -> TomlFile:
         ConfigError: it can't be read, is no UTF-8 or no TOML.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)
+        if len(content) > SIZE_LIMIT:
+            raise ConfigError([Problem(shown(path), 1, f"has more than {SIZE_LIMIT:,} bytes; split it into several")])
         # Editors on Windows may put a byte order mark in front, which is no part of the text.
         text = content.decode("utf-8-sig")
     except FileNotFoundError as error:

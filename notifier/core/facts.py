@@ -264,15 +264,18 @@ SAMPLE_TEXTS: Texts = {
 """One of each personal text, nobody's."""
 
 
-def sample_facts() -> tuple[tuple[str, Mapping[str, object]], ...]:
-    """Returns facts to try templates with, and how to say which: all that there can be, and the least."""
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    least = Appointment(id="1", status="ACCEPTED", updated_at=now)
+SAMPLE_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the samples were changed, and begin."""
+
+
+def sample_states() -> tuple[Appointment, Appointment]:
+    """Returns two made-up appointments: one that has all that there can be, and the least."""
+    least = Appointment(id="1", status="ACCEPTED", updated_at=SAMPLE_TIME)
     full = structs.replace(
         least,
-        start=now,
-        end=now + timedelta(hours=1),
-        created_at=now,
+        start=SAMPLE_TIME,
+        end=SAMPLE_TIME + timedelta(hours=1),
+        created_at=SAMPLE_TIME,
         meeting_type="VIDEO",
         office="2",
         subject="3",
@@ -294,15 +297,20 @@ def sample_facts() -> tuple[tuple[str, Mapping[str, object]], ...]:
         updated_by_type="EMPLOYEE",
         updated_from="BACKOFFICE_APP",
     )
+    return full, least
+
+
+def sample_facts() -> tuple[tuple[str, Mapping[str, object]], ...]:
+    """Returns facts to try templates with, and how to say which: all that there can be, and the least."""
+    full, least = sample_states()
     return (
-        ("", _sample(full, full, now, SAMPLE_TEXTS)),
-        ("for an undated appointment that was not known before, ", _sample(None, least, now)),
+        ("", sample(full, full, SAMPLE_TEXTS)),
+        ("for an undated appointment that was not known before, ", sample(None, least)),
     )
 
 
-def _sample(
-    before: Appointment | None, after: Appointment, now: datetime, texts: Texts = NO_TEXTS
-) -> Mapping[str, object]:
+def sample(before: Appointment | None, after: Appointment, texts: Texts = NO_TEXTS) -> Mapping[str, object]:
+    """Returns the facts of a made-up event."""
     event = Event(
         id="0" * 20,
         source="source",
@@ -311,9 +319,9 @@ def _sample(
         changes=(FieldChange("status", before and before.status, after.status),),
         before=before,
         after=after,
-        detected_at=now,
+        detected_at=SAMPLE_TIME,
     )
-    return facts(mask(event, ALL, texts), "rule", "description", ZoneInfo("UTC"), now)
+    return facts(mask(event, ALL, texts), "rule", "description", ZoneInfo("UTC"), SAMPLE_TIME)
 
 
 def _text(name: str, texts: Texts) -> object:

@@ -5,12 +5,14 @@ names the first key that failed, so that "why did I not get this?" has an answer
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct
 
 from notifier.core.change import Kind
 from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
@@ -57,7 +59,7 @@ class Requirement:
     see: Callable[[Event], Any]
     #: Whether what it sees will do.
     meets: Callable[[Any], bool]
-    #: What it sees, for people.
+    #: What it sees, for people; the same for all that look at the same.
     say: Callable[[Any], str]
     #: The same for programs, where the key takes a list: an event that meets it has one of these.
     values: frozenset[str] = frozenset()
@@ -104,9 +106,16 @@ class Rule:
         return tuple(dict.fromkeys([*self.channels, *(escalate.channels if escalate else ())]))
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one rule said to one event, and why."""
+class _Sight(Struct):
+    """What requirements that look at the same have seen of one event; they say it alike."""
+
+    value: Any
+    #: For people; None until somebody asks.
+    said: str | None = None
+
+
+class Verdict(Struct, frozen=True, gc=False):
+    """What one rule said to one event, and why; a struct, since there is one for every event and rule."""
 
     rule: str
     matched: bool
@@ -126,6 +135,9 @@ TOO_LATE = "max_age"
 """The key of a verdict on an event that met all the others, and was noticed too late to be told."""
 
 
+Sights = dict[Callable[[Event], Any], _Sight]
+
+
 def judge(rule: Rule, event: Event) -> Verdict:
     """Returns the rule's verdict on the event: a match, or the first key that failed with what it saw."""
     return _judge(rule, event, {})
@@ -139,7 +151,7 @@ def walk(rules: Sequence[Rule], event: Event) -> tuple[Verdict, ...]:
     """
     if event.firing is not None:
         rules = [rule for rule in rules if rule.name == event.firing.rule]
-    seen: dict[Callable[[Event], Any], Any] = {}
+    seen: Sights = {}
     verdicts: list[Verdict] = []
     taken, fallbacks = "", False
     for number, rule in enumerate(rules):
@@ -162,7 +174,7 @@ def walk(rules: Sequence[Rule], event: Event) -> tuple[Verdict, ...]:
 def _fall_back(
     rules: Sequence[Rule],
     event: Event,
-    seen: dict[Callable[[Event], Any], Any],
+    seen: Sights,
     verdicts: list[Verdict],
     taken: str,
 ) -> None:
@@ -180,28 +192,28 @@ def _fall_back(
             stopped = rule.name if rule.stop and verdicts[number].matched else ""
 
 
-def _judge(rule: Rule, event: Event, seen: dict[Callable[[Event], Any], Any]) -> Verdict:
+def _judge(rule: Rule, event: Event, seen: Sights) -> Verdict:
     """Judges with what was seen of the event already, and adds to it."""
     for requirement in rule.requirements:
         see = requirement.see
-        if see not in seen:
-            seen[see] = see(event)
-        if not requirement.meets(seen[see]):
-            return _failed(rule.name, requirement.key, requirement.wanted, requirement.say(seen[see]))
-    return _matched(rule.name)
+        sight = seen.get(see)
+        if sight is None:
+            sight = seen[see] = _Sight(see(event))
+        if not requirement.meets(sight.value):
+            if sight.said is None:
+                sight.said = requirement.say(sight.value)
+            return _failed(rule.name, requirement.key, requirement.wanted, sight.said)
+    return Verdict(rule.name, True)  # noqa: FBT003 - by its place, which is faster than by its name
 
 
-# The same few verdicts are given on one event after another, and to look one up is cheaper than to make it.
-
-
-@lru_cache(maxsize=10_000)
-def _matched(rule: str) -> Verdict:
-    return Verdict(rule, matched=True)
-
-
-@lru_cache(maxsize=10_000)
 def _failed(rule: str, key: str, wanted: str, saw: str) -> Verdict:
-    return Verdict(rule, matched=False, key=key, wanted=wanted, saw=saw)
+    return Verdict(rule, False, key, wanted, saw)  # noqa: FBT003
+
+
+@lru_cache(maxsize=10_000)
+def shared(make: Callable[[Any], Requirement], asked: Hashable) -> Requirement:
+    """Returns what `make` makes of what is asked for, always the same: what rules share stays near the processor."""
+    return make(asked)
 
 
 def on_kinds(kinds: Iterable[Kind]) -> Requirement:

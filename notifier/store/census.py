@@ -23,6 +23,13 @@ def count_within(tx: Session, source: str, span: Span, filters: Filters = _ANY) 
     return int(tx.execute(query).scalar_one())
 
 
+def values_of(tx: Session, name: str) -> frozenset[str]:
+    """Returns the values that appointments of all sources have in a field, those that vanished included."""
+    value = func.json_extract(table_of(AppointmentRow).c.state, f"$.{name}")
+    found = tx.execute(sqlalchemy.select(value).distinct()).scalars()
+    return frozenset(str(one) for one in found if one is not None)
+
+
 def times_within(tx: Session, source: str, span: Span, filters: Filters) -> list[tuple[datetime, datetime]]:
     """Returns start and end of all that have a start inside the span and pass the filters; never of vanished ones.
 

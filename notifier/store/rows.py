@@ -5,7 +5,6 @@ it does not know, so that a store outlives a field that the core has dropped.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,7 +21,7 @@ from notifier.core.slices import Slice
 from notifier.core.sweep import Look, Span
 from notifier.store.tables import DeliveryRow, EventRow, LookRow
 
-_VERDICT_FIELDS = tuple(field.name for field in fields(Verdict))
+_VERDICT_FIELDS = Verdict.__struct_fields__
 #: Fields of an appointment that JSON does not give back as they were.
 _TIMES = frozenset({"start", "end", "created_at", "updated_at"})
 _LISTS = frozenset({"other_employees", "other_customers"})
@@ -139,7 +138,7 @@ def event_values(recorded: Recorded) -> dict[str, Any]:
         "changes": write_changes(event.changes),
         "before": None if event.before is None else write_state(event.before),
         "after": write_state(event.after),
-        "verdicts": _dump(recorded.verdicts),
+        "verdicts": msgspec.json.encode(recorded.verdicts).decode(),
         "firing": None if event.firing is None else _dump(event.firing),
     }
 

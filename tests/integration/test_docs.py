@@ -25,13 +25,16 @@ from typing import Any, Union, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
+from jsonschema import Draft7Validator
 
 from notifier.channels.answer import _HTTP, _SMTP_CREDENTIALS, Answer, outcome_of
 from notifier.channels.channel import Parcel, open_channel
 from notifier.channels.console import frame
 from notifier.clock import utc_now
+from notifier.config.condition_cost import CONDITION_LIMIT, CROWD, LONGEST, PATTERN_LIMIT, REPEAT_LIMIT
 from notifier.config.config_table import ConfigTable
-from notifier.config.rulebook import RuleTable, load_rulebook
+from notifier.config.rulebook import RULES_LIMIT, VALUES_LIMIT, RuleTable, load_rulebook
+from notifier.config.schema import config_schema, rules_schema
 from notifier.config.settings import Settings, load_settings
 from notifier.config.table import Table
 from notifier.core.appointment import WATCHED_FIELDS
@@ -42,24 +45,15 @@ from notifier.core.duration import parse_duration
 from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.facts import sample_facts
-from notifier.core.message import (
-    _FILTERS,
-    _TAGS,
-    BODY_LIMIT,
-    DEFAULT_BODY,
-    DEFAULT_TITLE,
-    FUEL,
-    TAG_LIMIT,
-    TEMPLATE_LIMIT,
-    TITLE_LIMIT,
-    Message,
-    Renderer,
-)
+from notifier.core.message import BODY_LIMIT, DEFAULT_BODY, DEFAULT_TITLE, TITLE_LIMIT, Message, Renderer
 from notifier.core.notice import _WORDS
 from notifier.core.plan import Plan, Recorded
 from notifier.core.policy import JITTER, RETRY_DELAYS
 from notifier.core.route import Context, route
 from notifier.core.rule import Rule, walk
+from notifier.core.template import FILTERS, FUEL
+from notifier.core.template_check import JOIN_LIMIT, TAG_LIMIT, TAGS, TEMPLATE_LIMIT
+from notifier.core.work import CALL, WORK
 from notifier.loading import load_everything
 from notifier.preview import make_preview
 from notifier.queries import read_queries
@@ -200,6 +194,9 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 # ---- configuration and rules
 
+CONFIG_SCHEMA = Draft7Validator(config_schema())
+RULES_SCHEMA = Draft7Validator(rules_schema())
+
 
 def load(folder: Path, text: str) -> tuple[Settings, tuple[Rule, ...]]:
     """Returns what the real loader makes of a configuration that may leave out what it is not about."""
@@ -223,6 +220,7 @@ def completed(text: str) -> str:
 def test_a_configuration_loads(block: Block, tmp_path: Path) -> None:
     """What the real loader refuses, no page shows; what is called a default is one."""
     settings, _ = load(tmp_path / "shown", block.text)
+    assert [error.message for error in CONFIG_SCHEMA.iter_errors(tomllib.loads(completed(block.text)))] == []
     if "all defaults" in block.options:
         plain, _ = load(tmp_path / "plain", "")
         assert settings.sources == plain.sources
@@ -245,6 +243,7 @@ def rules_of(block: Block, folder: Path) -> tuple[Rule, ...]:
 def test_rules_load(block: Block, tmp_path: Path) -> None:
     """What the rulebook refuses, no page shows."""
     assert rules_of(block, tmp_path)
+    assert [error.message for error in RULES_SCHEMA.iter_errors(tomllib.loads(block.text))] == []
 
 
 @pytest.mark.parametrize("block", marked("message", "verdicts"), ids=str)
@@ -371,12 +370,19 @@ def test_everything_a_template_may_use_is_explained() -> None:
     facts = sample_facts()[0][1]
     inner = [f"{name}.{key}" for name, value in facts.items() if isinstance(value, dict) for key in value]
     wanted = [name for name in inner if not name.startswith(("appointment.", "before."))]
-    assert not missing("templates.md", [*facts, *wanted, *sorted(_FILTERS), *sorted(_TAGS)])
+    assert not missing("templates.md", [*facts, *wanted, *sorted(FILTERS), *sorted(TAGS)])
     fields = [name.partition(".")[2] for name in inner if name.startswith("appointment.")]
     assert not missing("templates.md", fields)
     prose = prose_of(DOCS / "templates.md").replace(" ", "")
-    for limit in (TITLE_LIMIT, BODY_LIMIT, FUEL, TAG_LIMIT, TEMPLATE_LIMIT):
+    for limit in (TITLE_LIMIT, BODY_LIMIT, FUEL, TAG_LIMIT, TEMPLATE_LIMIT, JOIN_LIMIT, WORK, CALL):
         assert str(limit) in prose
+
+
+def test_every_limit_of_rules_is_named() -> None:
+    """There is no limit of rules or conditions that their page does not name."""
+    prose = prose_of(DOCS / "rules.md")
+    for limit in (CONDITION_LIMIT, PATTERN_LIMIT, REPEAT_LIMIT, CROWD, LONGEST, RULES_LIMIT, VALUES_LIMIT):
+        assert re.search(rf"\b{limit}\b", prose), limit
 
 
 def test_every_log_line_is_explained() -> None:

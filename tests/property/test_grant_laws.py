@@ -18,8 +18,10 @@ from notifier.core.escape import Target
 from notifier.core.event import Event, Firing
 from notifier.core.facts import MADE_OF, facts
 from notifier.core.grant import ALWAYS, Grant, grant_of, mask
-from notifier.core.message import Message, Renderer, TemplateFailed, hidden_uses
+from notifier.core.message import Message, Renderer
 from notifier.core.readable import readable
+from notifier.core.template import TemplateFailed
+from notifier.core.template_check import hidden_uses
 from notifier.core.watch import Resident, begin_of
 from notifier.core.watch import event_of as watched_event
 from tests.builders import DAY, HOUR, NOW, rule, watch

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notifier.core.escape import Target
-from notifier.core.message import BODY_LIMIT, Renderer, TemplateFailed, template_problems
+from notifier.core.message import BODY_LIMIT, Renderer
+from notifier.core.template import TemplateFailed
+from notifier.core.template_check import template_problems
 from tests.builders import NOW, appointment, created, discovered, event, rule, seen, undated
 
 PIECES = (

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from notifier.config import condition
 from notifier.config.condition import MISSING_EXTRA, ConditionError, compile_condition
+from notifier.config.condition_cost import CROWD, LONGEST
 from notifier.core.appointment import APPOINTMENT_FIELDS, Appointment
 from notifier.core.change import FieldChange, Kind
 from notifier.core.event import Event
@@ -98,11 +99,28 @@ def test_negative_lead_time_is_said_with_its_sign() -> None:
 
 def test_an_endless_condition_is_no_match() -> None:
     """The engine's budget ends what would run too long."""
-    digits = "[1,2,3,4,5,6,7,8,9,10]"
-    text = "true"
-    for name in "abcde":
-        text = f"{digits}.all({name}, {text})"
-    assert compile_condition(text)(EVENT) == (False, "no answer (Iteration budget exceeded)")
+    text = " && ".join(["kinds.all(a, true)"] * 60)
+    saw = compile_condition(text)(replace(EVENT, kinds=(Kind.UPDATED,) * CROWD))[1]
+    assert saw.startswith("no answer (Iteration budget exceeded)")
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (structs.replace(AFTER, other_employees=("1",) * (CROWD + 1)), "has more than 200 values, or one of more than"),
+        (structs.replace(AFTER, other_employees=("1" * (LONGEST + 1),)), "has more than 200 values, or one of more"),
+        (structs.replace(AFTER, office="1" * (LONGEST + 1)), "appointment.office has more than 500 characters"),
+    ],
+)
+def test_too_much_to_look_at_is_no_match(after: Appointment, why: str) -> None:
+    """An event that holds more than any real one gets no answer, which says so; at the limit it gets one."""
+    holds = compile_condition('"77" in appointment.other_employees || appointment.office != "77"')
+    most = structs.replace(AFTER, other_employees=("1" * LONGEST,) * CROWD, office="1" * LONGEST)
+    matched, saw = holds(replace(EVENT, after=after))
+    assert not matched
+    assert saw.startswith("no answer (")
+    assert why in saw
+    assert holds(replace(EVENT, after=most))[0]
 
 
 def test_every_field_of_an_appointment_can_be_asked_for() -> None:

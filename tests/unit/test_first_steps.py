@@ -27,6 +27,8 @@ FILES = [
     "rules/no-shows.toml",
     "rules/requests.toml",
     "rules/reschedules.toml",
+    "config.schema.json",
+    "rules.schema.json",
     "engage.token",
 ]
 ENVIRON = {
@@ -43,7 +45,7 @@ SECTIONS = re.split(r"^# ==== .*\n", EXAMPLE, flags=re.MULTILINE)
 
 def switched_on(text: str) -> str:
     """Returns the text with every setting that is switched off switched on; notes stay notes."""
-    return re.sub(r"^#(?=[^ \n])", "", text, flags=re.MULTILINE)
+    return re.sub(r"^#(?=[^: \n])", "", text, flags=re.MULTILINE)
 
 
 HOLIDAYS = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20270726\nEND:VEVENT\nEND:VCALENDAR\n"

@@ -11,7 +11,8 @@ from notifier.core.document import TEXTS_LIMIT, document
 from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.grant import ALL, ALWAYS, USUAL, grant_of, mask
-from notifier.core.message import Message, Renderer, hidden_uses
+from notifier.core.message import Message, Renderer
+from notifier.core.template_check import hidden_uses
 from tests.builders import DAY, START, appointment, created, event, rule, seen, step, undated
 
 BRUSSELS = ZoneInfo("Europe/Brussels")

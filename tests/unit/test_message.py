@@ -9,17 +9,11 @@ from msgspec import structs
 
 from notifier.core.escape import Target
 from notifier.core.event import Event
-from notifier.core.message import (
-    BODY_LIMIT,
-    DEFAULT_BODY,
-    DEFAULT_TITLE,
-    TEMPLATE_LIMIT,
-    TITLE_LIMIT,
-    Message,
-    Renderer,
-    TemplateFailed,
-    template_problems,
-)
+from notifier.core.facts import facts
+from notifier.core.message import BODY_LIMIT, DEFAULT_BODY, DEFAULT_TITLE, TITLE_LIMIT, Message, Renderer
+from notifier.core.template import TemplateFailed, Templates
+from notifier.core.template_check import TEMPLATE_LIMIT, template_problems
+from notifier.core.work import WORK
 from tests.builders import (
     HOUR,
     NOW,
@@ -34,6 +28,7 @@ from tests.builders import (
     step,
     undated,
 )
+from tests.hostile import LABORIOUS
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
@@ -448,6 +443,9 @@ HOSTILE = (
     "{{ 1" + " + 1" * 700 + " }}",
     "{{ " + "-" * 100_000 + "1 }}",
     "{{ " + "(" * 900 + ")" * 90 + " }}",
+    # Joined texts are longer than any other, and what is done to them is not counted.
+    "{{ when" + " ~ when" * 11 + " }}",
+    "{{ (when ~ when)[1:] }}",
     # Other files are not for templates.
     "{% include 'x' %}",
     "{% extends 'x' %}",
@@ -486,8 +484,38 @@ COSTLY = (
 def test_fuel_ends_a_loop_that_runs_too_long(template: str) -> None:
     """A template that is fine for most appointments fails for the one with a crowd, and only that message."""
     assert template_problems(template) == []
-    with pytest.raises(TemplateFailed, match="out of fuel"):
+    with pytest.raises(TemplateFailed, match=r"out of fuel|more work than the 20000 units"):
         message(event(other_employees=CROWD), body=template)
+
+
+@pytest.mark.parametrize("template", LABORIOUS)
+def test_what_takes_too_much_work_ends(template: str) -> None:
+    """Also what takes few steps: fuel or work comes to its end, and that is what the author is told."""
+    ((line, text),) = template_problems(template)
+    assert line == 1
+    assert "out of fuel" in text or "it makes more work than the 20000 units that a message may" in text
+
+
+def test_one_message_has_no_less_work_for_what_the_last_one_did() -> None:
+    """Every message begins anew, also after one that failed."""
+    renderer = Renderer(BRUSSELS, Target.TEXT)
+    crowded = event(other_employees=CROWD)
+    body = "{% for a in changes %}" + "{{ appointment.other_employees|join(', ') }}" * 100 + "{% endfor %}"
+    with pytest.raises(TemplateFailed, match="more work"):
+        renderer.render(seen(crowded), rule(body=body), NOW)
+    for _ in range(50):
+        assert renderer.render(seen(crowded), rule(), NOW).title
+
+
+def test_the_default_texts_leave_most_of_the_work_undone() -> None:
+    """Even for a crowd of which everything has changed."""
+    before = structs.replace(appointment(), **dict.fromkeys(("listing", "meeting_room", "external_id"), "9" * 50))
+    full = step(before, appointment(other_employees=CROWD, other_customers=CROWD, status="CANCELLED", office="1" * 99))
+    templates = Templates(BRUSSELS, str)
+    templates.begin(facts(seen(full), "any", "", BRUSSELS, NOW))
+    for default in (DEFAULT_TITLE, DEFAULT_BODY):
+        assert templates.render(default)
+    assert templates.work.used < WORK / 10
 
 
 @pytest.mark.parametrize(

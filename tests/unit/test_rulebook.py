@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from notifier.config import condition
-from notifier.config.rulebook import WhereTable, load_rulebook
+from notifier.config.rulebook import RULES_LIMIT, VALUES_LIMIT, WhereTable, load_rulebook
 from notifier.config.settings import load_settings
+from notifier.config.toml_file import SIZE_LIMIT
 from notifier.core.appointment import Appointment
 from notifier.core.change import FieldChange, Kind
 from notifier.core.event import Event
@@ -66,6 +67,39 @@ def complaints(folder: Path, config: str = CONFIG, **files: str) -> list[str]:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """People run the program in the folder of the configuration."""
     monkeypatch.chdir(tmp_path)
+
+
+def test_there_may_be_only_so_many_rules(tmp_path: Path) -> None:
+    """The first one too many is named; so is the file that is too long, which is not even read."""
+    many = {
+        name: "".join(RULE.replace('"one"', f'"{name} {number}"') for number in range(RULES_LIMIT // 2))
+        for name in ("a", "b")
+    }
+    assert len(load(tmp_path, **many)) == RULES_LIMIT
+    found = complaints(tmp_path, c=RULE, **many)
+    assert found == [f"rules/c.toml:1: there are {RULES_LIMIT + 1} rules, and at most {RULES_LIMIT} are allowed"]
+    long = complaints(tmp_path, c="#" * (SIZE_LIMIT + 1))
+    assert long == ["rules/c.toml:1: has more than 1,000,000 bytes; split it into several"]
+
+
+def test_a_list_may_have_only_so_many_values(tmp_path: Path) -> None:
+    """What a rule asks for stands in its verdicts."""
+    values = ", ".join(f'"{number}"' for number in range(VALUES_LIMIT + 1))
+    found = complaints(tmp_path, a=f"{RULE}where.office = [{values}]")
+    assert found == ["rules/a.toml:5: `office` must be a list of at most 1000"]
+
+
+def test_all_conditions_together_may_take_only_so_long(tmp_path: Path) -> None:
+    """The condition that is too much is named, though each by itself would do."""
+    pytest.importorskip("cel_expr_python")
+    body = " && ".join(["one != '301'"] * 30)
+    rules = [
+        RULE.replace('"one"', f'"{number}"') + f'if = "appointment.other_employees.all(one, {body})"\n'
+        for number in range(8)
+    ]
+    assert len(load(tmp_path, a="".join(rules[:5]))) == 5
+    (found,) = complaints(tmp_path, a="".join(rules))
+    assert re.match(r"rules/a.toml:30: `if`: all conditions up to here together take too long for one event", found)
 
 
 NARROW = CONFIG + 'fields = ["start", "customer", "internal_notes"]\n'
