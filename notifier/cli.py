@@ -186,7 +186,9 @@ def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
             click.echo(views.as_json(asked) if as_json else show_queries(asked))
             return
         plans = list(_plans(settings, rules, store, watcher))
-    renderers = {name: Renderer(settings.zone, one.target) for name, one in open_channels(settings).items()}
+    renderers = {
+        name: Renderer(settings.zone, one.target, settings.directory) for name, one in open_channels(settings).items()
+    }
     preview = make_preview(plans, rules, renderers, grants_of(settings), utc_now())
     click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))
 
@@ -220,7 +222,7 @@ def test_send(channel: str, path: Path) -> None:
     opened = open_channels(settings, [channel])[channel]
     patient = PatientChannel(opened, settings.channels[channel].timeout)
     excerpt = mask(event, settings.channels[channel].grant, SAMPLE_TEXTS)
-    message = Renderer(settings.zone, opened.target).render(excerpt, SAMPLE_RULE, now)
+    message = Renderer(settings.zone, opened.target, settings.directory).render(excerpt, SAMPLE_RULE, now)
     parcel = Parcel(delivery_id(event.id, SAMPLE_RULE.name, channel), message, document(excerpt, SAMPLE_RULE.name), now)
     outcome = patient.send(parcel)
     patient.close()

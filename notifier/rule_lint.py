@@ -39,7 +39,7 @@ def known_ids(settings: Settings) -> Ids | None:
     """Returns the ids that the snapshot has; None where there is no store yet, so that nobody can tell."""
     try:
         with Store.read_only(settings.store.url) as store, store.reading() as tx:
-            return {field: census.values_of(tx, field) for field in FIELDS}
+            return {field: census.values_of(tx, field) | settings.directory.ids(field) for field in FIELDS}
     except NoStore:
         return None
 

@@ -104,7 +104,7 @@ class Sender:
         self._pace = Pace(policy.interval)
         #: As it was when it was last asked.
         self._standing = OPEN
-        self._renderer = Renderer(zone, channel.target)
+        self._renderer = Renderer(zone, channel.target, recipients.directory)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
         #: What was claimed when the one before was recorded: one commit is enough for both.

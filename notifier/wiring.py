@@ -67,7 +67,7 @@ def grants_of(settings: Settings) -> dict[str, Grant]:
 
 def recipients_of(settings: Settings) -> Recipients:
     """Returns the channels that there are, and who they belong to."""
-    return Recipients(frozenset(settings.channels))
+    return Recipients(frozenset(settings.channels), settings.directory)
 
 
 def _policy(channel: ChannelSettings, custom: Custom) -> Policy:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretS
 
 from notifier.config.calendar_section import CalendarTable, read_zone
 from notifier.config.channel_section import ChannelTable
+from notifier.config.directory_section import DirectoryTable
 from notifier.config.table import (
     Duration,
     Offset,
@@ -314,6 +315,8 @@ class ConfigTable(Table):
     channels: dict[Name, ChannelTable] = Field(default={})
     #: Hours with a name, for the rules.
     calendars: dict[Name, CalendarTable] = Field(default={})
+    #: What people call offices, subjects and employees.
+    directory: DirectoryTable = DirectoryTable()
     #: Who hears when something is wrong with notifier itself.
     operator: OperatorTable | None = None
 

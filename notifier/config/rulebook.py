@@ -300,7 +300,7 @@ def load_rulebook(settings: Settings | Outline) -> tuple[Rule, ...]:
         "channels": tuple(settings.channels),
         "sources": tuple(settings.sources),
         "calendars": tuple(settings.calendars),
-        "recipients": Recipients(frozenset(settings.channels)),
+        "recipients": Recipients(frozenset(settings.channels), settings.directory),
         "grants": grants,
     }
     rules: list[Rule] = []

@@ -21,11 +21,13 @@ from notifier.config.config_table import (
     StoreTable,
     SweepTable,
 )
+from notifier.config.directory_section import read_directory
 from notifier.config.reference import expand
 from notifier.config.spelling import choices
 from notifier.config.table import as_tuple, read_table
 from notifier.config.toml_file import Location, TomlFile, read_toml
 from notifier.core.brake import Brake
+from notifier.core.directory import NO_DIRECTORY, Directory
 from notifier.core.grant import ALL
 from notifier.core.hours import Calendar
 from notifier.core.sweep import Sweep
@@ -149,6 +151,7 @@ class Settings:
     channels: Mapping[str, ChannelSettings]
     #: The hours that rules may name.
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    directory: Directory = NO_DIRECTORY
     operator: OperatorSettings = OperatorSettings()
     #: What else was read: secrets, holidays.
     files: tuple[Path, ...] = field(default=(), compare=False)
@@ -185,6 +188,7 @@ class Outline:
     channels: Mapping[str, ChannelSettings | None]
     #: Under the names of those that there are; their hours are anybody's.
     calendars: Mapping[str, Calendar]
+    directory: Directory = NO_DIRECTORY
     file: TomlFile
 
     zone: ZoneInfo = UTC
@@ -252,6 +256,10 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     problems += [*_twin_sweeps(file), *_unknown_channels(file, expansion.data)]
     calendars, more = read_calendars(table.calendars, table.zone, folder, file) if table else ({}, [])
     problems += more
+    directory = NO_DIRECTORY
+    if table:
+        directory, more = read_directory(table.directory, table.channels, folder, file)
+        problems += more
     if table is None or problems:
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
     return Settings(
@@ -262,10 +270,16 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         sources={name: _source(name, source) for name, source in table.sources.items()},
         channels={name: channel_of(name, channel) for name, channel in table.channels.items()},
         calendars=calendars,
+        directory=directory,
         operator=_operator(table.operator),
-        files=(*expansion.files, *(folder / one.ics for one in table.calendars.values() if one.ics)),
+        files=(*expansion.files, *_named_files(table, folder)),
         file=file,
     )
+
+
+def _named_files(table: ConfigTable, folder: Path) -> list[Path]:
+    named = [*(one.ics for one in table.calendars.values()), table.directory.file]
+    return [folder / name for name in named if name]
 
 
 def _twin_sweeps(file: TomlFile) -> list[Problem]:

@@ -8,6 +8,7 @@ from msgspec import structs
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS, Appointment
 from notifier.core.change import FieldChange, Kind, kinds_of
+from notifier.core.directory import KINDS, NO_DIRECTORY, Directory
 from notifier.core.duration import say_duration, say_lead
 from notifier.core.event import Event
 from notifier.core.grant import ALL, NO_TEXTS, USUAL, Excerpt, Grant, Texts, mask
@@ -125,13 +126,13 @@ def say_until(start: datetime | None, now: datetime) -> str:
     return f"in {said}" if minutes > 0 else f"{said} ago"
 
 
-def say_where(appointment: Appointment, grant: Grant = USUAL) -> str:
+def say_where(appointment: Appointment, grant: Grant = USUAL, directory: Directory = NO_DIRECTORY) -> str:
     """Returns the place, as in `office 12, by video`; that it is at the office goes without saying.
 
     Empty where nothing of it may be told.
     """
     meeting, room, office = appointment.meeting_type, appointment.meeting_room, appointment.office
-    parts = [f"office {office}"] if office else []
+    parts = [say_office(office, directory)] if office else []
     if meeting and (meeting != "OFFICE" or not office):
         parts.append(words(meeting))
     if room:
@@ -140,10 +141,15 @@ def say_where(appointment: Appointment, grant: Grant = USUAL) -> str:
     return ", ".join(parts) or missing
 
 
-def say_who(appointment: Appointment, grant: Grant = USUAL) -> str:
+def say_office(office: str, directory: Directory = NO_DIRECTORY) -> str:
+    """Returns what people call an office, or `office 12`."""
+    return directory.name_of("office", office) or f"office {office}"
+
+
+def say_who(appointment: Appointment, grant: Grant = USUAL, directory: Directory = NO_DIRECTORY) -> str:
     """Returns who takes part, as in `employee 301 with customers 201, 202`; empty where nobody may be told."""
-    staff = _people("employee", appointment.employee, appointment.other_employees)
-    guests = _people("customer", appointment.customer, appointment.other_customers)
+    staff = _people("employee", appointment.employee, appointment.other_employees, directory)
+    guests = _people("customer", appointment.customer, appointment.other_customers, directory)
     if staff and guests:
         return f"{staff} with {guests}"
     no_staff = "no employee yet" if not staff and grant.covers("employee", "other_employees") else ""
@@ -211,14 +217,27 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
     "moved": _TIMES,
     "until": _TIMES,
     "where": _PLACE,
+    "office": ("office",),
+    **{f"names.{kind}": (kind,) for kind in KINDS},
     "who": _PEOPLE,
     "by": _AUTHOR,
 }
 """Of which fields a variable is made that is no field itself: it says what it can of those that may be told."""
 
 
-def facts(excerpt: Excerpt, rule: str, description: str, zone: ZoneInfo, now: datetime) -> Mapping[str, object]:
-    """Returns the variables of a template; the shape is the same for every event (see `docs/templates.md`)."""
+def facts(
+    excerpt: Excerpt,
+    rule: str,
+    description: str,
+    zone: ZoneInfo,
+    now: datetime,
+    directory: Directory = NO_DIRECTORY,
+    other_zone: str = "",
+) -> Mapping[str, object]:
+    """Returns the variables of a template; the shape is the same for every event (see `docs/templates.md`).
+
+    `other_zone` is the name of the zone where that is not the usual one.
+    """
     event, grant = excerpt.event, excerpt.grant
     after = event.after
     return {
@@ -237,16 +256,19 @@ def facts(excerpt: Excerpt, rule: str, description: str, zone: ZoneInfo, now: da
         "rule": {"name": rule, "description": description},
         "appointment": _state(after) | {name: _text(name, excerpt.texts) for name in TEXT_FIELDS},
         "before": _state(event.before),
-        "changes": [_change(change, zone) for change in event.changes],
+        "changes": [_change(change, zone, directory) for change in event.changes],
+        "names": {kind: _name(kind, getattr(after, kind), directory) for kind in KINDS},
         # That there is no time is told only to those who would be told the time.
         "when": say_span(after.start, after.end, zone) if grant.covers("start") else "",
         "times": say_times(after.start, after.end, zone) if grant.covers("start") else "",
         "moved": say_move(event.before, after, zone),
         "until": say_until(after.start, now),
-        "where": say_where(after, grant),
-        "who": say_who(after, grant),
-        "by": _author(event),
+        "where": say_where(after, grant, directory),
+        "office": say_office(after.office, directory) if after.office else "",
+        "who": say_who(after, grant, directory),
+        "by": _author(event, directory),
         "zone": zone.key,
+        "other_zone": other_zone,
     }
 
 
@@ -341,16 +363,27 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _people(role: str, first: str | None, others: tuple[str, ...]) -> str:
+def _people(role: str, first: str | None, others: tuple[str, ...], directory: Directory) -> str:
+    """Returns the names of those who have one, and then the ids of the others."""
     everybody = [*([first] if first else []), *others]
-    return f"{role}{'s' if len(everybody) > 1 else ''} {', '.join(everybody)}" if everybody else ""
+    names = [name for one in everybody if (name := directory.name_of(role, one))]
+    ids = [one for one in everybody if not directory.name_of(role, one)]
+    counted = f"{role}{'s' if len(ids) > 1 else ''} {', '.join(ids)}"
+    return ", ".join([*names, *([counted] if ids else [])])
 
 
-def _author(event: Event) -> str:
+def _name(kind: str, id_: str | None, directory: Directory) -> str | None:
+    """Returns what people call it, else its id; None for none."""
+    return None if id_ is None else directory.name_of(kind, id_) or id_
+
+
+def _author(event: Event, directory: Directory) -> str:
     """Returns who made the change, as in `customer 201`; empty where the source does not say."""
     after = event.after
     new = Kind.CREATED in event.kinds
     role, person = (after.created_by_type, after.created_by) if new else (after.updated_by_type, after.updated_by)
+    if role == "EMPLOYEE" and person and (name := directory.name_of("employee", person)):
+        return name
     return " ".join(part for part in (words(role or ("user" if person else "")), person) if part)
 
 
@@ -358,9 +391,9 @@ def _label(field: str) -> str:
     return field.replace("_", " ").capitalize()
 
 
-def _change(change: FieldChange, zone: ZoneInfo) -> dict[str, object]:
-    before = "" if change.is_bare else _show(change, change.before, zone)
-    after = "changed" if change.is_bare else _show(change, change.after, zone)
+def _change(change: FieldChange, zone: ZoneInfo, directory: Directory) -> dict[str, object]:
+    before = "" if change.is_bare else _show(change, change.before, zone, directory)
+    after = "changed" if change.is_bare else _show(change, change.after, zone, directory)
     return {
         "field": change.field,
         "label": _label(change.field),
@@ -376,7 +409,12 @@ def _step(change: FieldChange, before: str, after: str) -> str:
     return f"{before} → {after}" if before else after
 
 
-def _show(change: FieldChange, value: object, zone: ZoneInfo) -> str:
+_KIND_OF = {**{kind: kind for kind in KINDS}, "other_employees": "employee"}
+"""Of which fields the values are in the directory, and as what."""
+
+
+def _show(change: FieldChange, value: object, zone: ZoneInfo, directory: Directory) -> str:
+    kind = _KIND_OF.get(change.field, "")
     match value:
         case None:
             return "unknown" if change.field == "status" else NO_VALUE
@@ -385,5 +423,7 @@ def _show(change: FieldChange, value: object, zone: ZoneInfo) -> str:
         case datetime():
             return say_moment(value, zone)
         case tuple():
-            return ", ".join(value) or NO_VALUE
+            return ", ".join(directory.name_of(kind, one) or one for one in value) or NO_VALUE
+        case str() if kind:
+            return directory.name_of(kind, value) or value
     return words(str(value)) if change.field in _WORDED_FIELDS else str(value)

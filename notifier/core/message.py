@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from notifier.core import facts as said
+from notifier.core.directory import NO_DIRECTORY, Directory
 from notifier.core.escape import Target, as_html, defuse, plain
 from notifier.core.grant import Excerpt
 from notifier.core.rule import Rule
@@ -12,8 +13,8 @@ from notifier.core.template import TemplateFailed, Templates, cut
 from notifier.core.work import LONGEST_TEXT
 
 DEFAULT_TITLE = (
-    "{{ event.headline }}{% if times %}: {{ moved or times }}{% endif %}"
-    "{% if appointment.office %}, office {{ appointment.office }}{% endif %}"
+    "{{ event.headline }}{% if times %}: {{ moved or times }}{% if other_zone %} {{ other_zone }}{% endif %}{% endif %}"
+    "{% if office %}, {{ office }}{% endif %}"
 )
 """The title of a rule that has none."""
 
@@ -22,13 +23,13 @@ DEFAULT_BODY = """\
 {{ change.text }}
 {% endfor -%}
 {% if times %}When: {{ moved or times }}
-{%- if moved or until %} {{ zone }}{% endif %}{% if until %} ({{ until }}){% endif %}
+{%- if moved or until or other_zone %} {{ zone }}{% endif %}{% if until %} ({{ until }}){% endif %}
 {% endif -%}
 {% if where %}Where: {{ where }}
 {% endif -%}
 {% if who %}Who: {{ who }}
 {% endif -%}
-{% if appointment.subject %}Subject: {{ appointment.subject }}
+{% if names.subject %}Subject: {{ names.subject }}
 {% endif -%}
 {% if 'status_changed' not in event.kinds %}Status: {{ appointment.status|words }}
 {% endif -%}
@@ -61,12 +62,14 @@ WORDLESS = Message("", "", Target.TEXT)
 
 
 class Renderer:
-    """Renders messages for one target, with times in one zone, one after another."""
+    """Renders messages for one target, one after another; times in one zone, or in that of the appointment's office."""
 
-    def __init__(self, zone: ZoneInfo, target: Target) -> None:
+    def __init__(self, zone: ZoneInfo, target: Target, directory: Directory = NO_DIRECTORY) -> None:
         self._zone = zone
         self._target = target
-        self._templates = Templates(zone, defuse if target is Target.CHAT else plain)
+        self._directory = directory
+        #: By the zone of the times in them.
+        self._templates: dict[ZoneInfo, Templates] = {}
 
     def render(self, excerpt: Excerpt, rule: Rule, now: datetime) -> Message:
         """Returns the message that the rule makes of what may be told of an event.
@@ -74,9 +77,22 @@ class Renderer:
         Raises:
             TemplateFailed: the rule's template failed on this event.
         """
-        self._templates.begin(said.facts(excerpt, rule.name, rule.description, self._zone, now))
-        title = cut(" ".join(self._templates.render(rule.title or DEFAULT_TITLE).split()), TITLE_LIMIT)
-        body = cut(self._templates.render(rule.body or DEFAULT_BODY).strip(), BODY_LIMIT)
+        zone = self._zone_of(excerpt)
+        other_zone = "" if zone == self._zone else zone.key
+        templates = self._templates_in(zone)
+        templates.begin(said.facts(excerpt, rule.name, rule.description, zone, now, self._directory, other_zone))
+        title = cut(" ".join(templates.render(rule.title or DEFAULT_TITLE).split()), TITLE_LIMIT)
+        body = cut(templates.render(rule.body or DEFAULT_BODY).strip(), BODY_LIMIT)
         if not title and not body:
             raise TemplateFailed("title and body came out empty")
         return Message(title, as_html(body) if self._target is Target.HTML else body, self._target)
+
+    def _zone_of(self, excerpt: Excerpt) -> ZoneInfo:
+        """Returns the zone of the office, where that may be told and is known."""
+        office = excerpt.event.after.office
+        return (self._directory.zone_of("office", office) if office else None) or self._zone
+
+    def _templates_in(self, zone: ZoneInfo) -> Templates:
+        if zone not in self._templates:
+            self._templates[zone] = Templates(zone, defuse if self._target is Target.CHAT else plain)
+        return self._templates[zone]

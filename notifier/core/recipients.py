@@ -5,11 +5,11 @@ office. What leads to no channel goes to the rule's `otherwise`: never nowhere.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
-from zoneinfo import ZoneInfo
+from typing import Final
 
+from notifier.core.directory import KINDS, NO_DIRECTORY, Directory
 from notifier.core.event import Event
 from notifier.core.rule import Rule
 
@@ -31,45 +31,10 @@ PLACEHOLDERS: Final = ("source", *FIELDS, *(f"before.{name}" for name in FIELDS)
 
 DIRECTORY: Final = "directory:"
 
-DIRECTORY_KINDS: Final = ("office", "subject", "employee")
-"""What a directory has entries of."""
-
-LOOKUPS: Final = (*DIRECTORY_KINDS, *(f"before.{name}" for name in DIRECTORY_KINDS))
+LOOKUPS: Final = (*KINDS, *(f"before.{name}" for name in KINDS))
 """What may stand behind `directory:`."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-class Directory(Protocol):
-    """What is known of offices, subjects and employees by their ids."""
-
-    def channels_of(self, kind: str, id_: str) -> Sequence[str]:
-        """Returns the channels of an entry; none where it has none, or is not known."""
-
-    def zone_of(self, kind: str, id_: str) -> ZoneInfo | None:
-        """Returns the time zone of an entry; None where it has none, or is not known."""
-
-    def all_channels(self, kind: str) -> Collection[str]:
-        """Returns the channels of all entries of a kind."""
-
-
-class NoDirectory:
-    """A directory without entries."""
-
-    def channels_of(self, kind: str, id_: str) -> Sequence[str]:  # noqa: ARG002 - it has none of whatever
-        """Returns none."""
-        return ()
-
-    def zone_of(self, kind: str, id_: str) -> ZoneInfo | None:  # noqa: ARG002
-        """Returns none."""
-        return None
-
-    def all_channels(self, kind: str) -> Collection[str]:  # noqa: ARG002
-        """Returns none."""
-        return ()
-
-
-NO_DIRECTORY = NoDirectory()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from notifier.core.change import Kind
 from notifier.core.delivery import Delivery, Reason
+from notifier.core.directory import Directory, Entry
 from notifier.core.event import Event
 from notifier.core.hours import Calendar, Hours, Outside, is_open
-from notifier.core.recipients import PLACEHOLDERS, NoDirectory, Recipients, is_from_data, possible_channels
+from notifier.core.recipients import PLACEHOLDERS, Recipients, is_from_data, possible_channels
 from notifier.core.route import Context, route
 from notifier.core.rule import ID_FIELDS, STOPPED, TAKEN, Rule, field_among, judge, on_kinds, walk
 from notifier.core.silence import Silence, swallows
@@ -25,20 +26,8 @@ OFFICES = {"1": "office-1", "2": "nowhere"}
 ZONES = {"1": ZoneInfo("Asia/Kathmandu"), "2": ZoneInfo("Pacific/Chatham")}
 
 
-class Book(NoDirectory):
-    """A directory with offices, one of them with a channel that is none."""
-
-    def channels_of(self, kind: str, id_: str) -> tuple[str, ...]:
-        return (OFFICES[id_],) if kind == "office" and id_ in OFFICES else ()
-
-    def zone_of(self, kind: str, id_: str) -> ZoneInfo | None:
-        return ZONES.get(id_) if kind == "office" else None
-
-    def all_channels(self, kind: str) -> tuple[str, ...]:
-        return tuple(OFFICES.values()) if kind == "office" else ()
-
-
-RECIPIENTS = Recipients(frozenset(CHANNELS), Book())
+BOOK = Directory({("office", id_): Entry(zone=ZONES[id_], channels=(OFFICES[id_],)) for id_ in OFFICES})
+RECIPIENTS = Recipients(frozenset(CHANNELS), BOOK)
 
 STATES: dict[str, Any] = dict.fromkeys(("office", "subject", "employee", "listing", "lead_segment"), SOME)
 EVENTS = st.builds(created, st.builds(appointment, **STATES)) | st.builds(

@@ -57,6 +57,7 @@ def load(folder: Path, text: str) -> Settings:
     for name in ("other.secret", "crm.secret"):
         (folder / name).write_text("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", encoding="utf-8")
     (folder / "holidays.ics").write_text(HOLIDAYS, encoding="utf-8")
+    (folder / "directory.csv").write_text("kind,id,name\noffice,12,Centre\n", encoding="utf-8")
     (folder / "config.toml").write_text(text, encoding="utf-8")
     return load_settings(folder / "config.toml", ENVIRON)
 

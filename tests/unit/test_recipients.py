@@ -1,13 +1,12 @@
 """Who hears of an event, where a rule takes that from the event."""
 
-from collections.abc import Collection, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
 
 import pytest
 
+from notifier.core.directory import Directory, Entry
 from notifier.core.event import Event
 from notifier.core.recipients import (
-    NoDirectory,
     Recipients,
     is_from_data,
     placeholders_of,
@@ -19,25 +18,19 @@ from tests.builders import appointment, created, event, rule
 CHANNELS = frozenset({"desk", "office-12", "office-13", "301", "302", "acme-51"})
 
 
-class Book(NoDirectory):
-    """A directory with two offices and one employee; a channel of it is not configured."""
-
-    entries: ClassVar = {
-        ("office", "12"): ("office-12", "desk"),
-        ("office", "13"): ("gone",),
-        ("employee", "301"): ("301",),
+BOOK = Directory(
+    {
+        ("office", "12"): Entry(channels=("office-12", "desk")),
+        # That of another configuration.
+        ("office", "13"): Entry(channels=("gone",)),
+        ("employee", "301"): Entry(channels=("301",)),
     }
-
-    def channels_of(self, kind: str, id_: str) -> Sequence[str]:
-        return self.entries.get((kind, id_), ())
-
-    def all_channels(self, kind: str) -> Collection[str]:
-        return [one for (sort, _), found in self.entries.items() if sort == kind for one in found]
+)
 
 
 def told(channels: Sequence[str], about: Event, otherwise: str = "desk") -> dict[str, str]:
     """Returns the channels that a rule tells, each with how it came to that."""
-    found = recipients_of(rule(channels=tuple(channels), otherwise=otherwise), about, Recipients(CHANNELS, Book()))
+    found = recipients_of(rule(channels=tuple(channels), otherwise=otherwise), about, Recipients(CHANNELS, BOOK))
     return {one.channel: "; ".join(f"{what}: {why}" for what, why in one.story) for one in found}
 
 
@@ -101,7 +94,7 @@ def test_the_directory_says_who_is_told() -> None:
 def test_all_that_may_be_told(channels: tuple[str, ...], possible: list[str]) -> None:
     """Whoever asks who gets what is told of every channel that the names can come to."""
     otherwise = None if channels == ("desk",) else "302"
-    assert possible_channels(rule(channels=channels, otherwise=otherwise), Recipients(CHANNELS, Book())) == possible
+    assert possible_channels(rule(channels=channels, otherwise=otherwise), Recipients(CHANNELS, BOOK)) == possible
 
 
 def test_what_is_from_data() -> None:

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.core.delivery import Delivery, Reason, delivery_id
+from notifier.core.directory import Directory, Entry
 from notifier.core.event import Event
 from notifier.core.hours import Calendar, Hours, Outside
-from notifier.core.recipients import NoDirectory, Recipients
+from notifier.core.recipients import Recipients
 from notifier.core.route import Context, route
 from notifier.core.rule import Rule, walk
 from notifier.core.silence import Silence
@@ -23,11 +24,7 @@ WAITS = ("hours", "outside mon-fri 09:00-17:00 Europe/Brussels (calendar team); 
 MOVE = Silence(id=3, where=(("office", ("12",)),), author="ana", why="move", began_at=NOW - DAY, until=NOW + DAY)
 
 
-class Offices(NoDirectory):
-    """A directory that knows where office 12 is."""
-
-    def zone_of(self, kind: str, id_: str) -> ZoneInfo | None:
-        return ZoneInfo("Asia/Kathmandu") if (kind, id_) == ("office", "12") else None
+OFFICES = Directory({("office", "12"): Entry(zone=ZoneInfo("Asia/Kathmandu"))})
 
 
 def routed(*rules: Rule, about: Event | None = None, context: Context | None = None) -> list[Delivery]:
@@ -76,7 +73,7 @@ def test_outside_hours_nobody_may_be_told() -> None:
 def test_the_zone_of_the_office() -> None:
     """Where the calendar goes by it and the directory knows it; else that of the calendar."""
     calendar = replace(DAYTIME, zone_of_office=True)
-    context = Context(now=NOW, recipients=Recipients(frozenset(), Offices()))
+    context = Context(now=NOW, recipients=Recipients(frozenset(), OFFICES))
     (known,) = routed(rule(hours=Hours(calendar)), context=context)
     assert known.story == (("hours", "within mon-fri 09:00-17:00 Asia/Kathmandu (calendar team)"),)
     for about in (event(office="13"), event(office=None)):

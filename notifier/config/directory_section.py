@@ -1,0 +1,119 @@
+"""`[directory]`: the tables, the file beside them, and the directory that they become."""
+
+import csv
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from notifier.config.calendar_section import read_zone
+from notifier.config.spelling import choices
+from notifier.config.table import Table, Text, as_tuple
+from notifier.config.toml_file import Location, TomlFile, shown
+from notifier.core.directory import KINDS, Directory, Entry
+from notifier.errors import Problem
+
+COLUMNS: Final = ("kind", "id", "name", "zone", "channels")
+"""Of a file: the first two are needed in every line."""
+
+_EntryZone = Annotated[ZoneInfo, BeforeValidator(read_zone), WithJsonSchema({"type": "string"})]
+_Channels = Annotated[tuple[Text, ...], BeforeValidator(as_tuple)]
+
+
+class PersonTable(Table):
+    """`[directory.employees.ID]`, and the same of subjects."""
+
+    #: What people call it; shown in place of the id.
+    name: Text | None = None
+    #: Who hears of it, where a rule has "directory:employee", or "directory:subject", among its channels.
+    channels: _Channels = ()
+
+
+class OfficeTable(Table):
+    """`[directory.offices.ID]`."""
+
+    #: What people call it; shown in place of the id.
+    name: Text | None = None
+    #: The time zone that it is in, if that is another one than `timezone`.
+    zone: _EntryZone | None = None
+    #: Who hears of it, where a rule has "directory:office" among its channels.
+    channels: _Channels = ()
+
+
+class DirectoryTable(Table):
+    """`[directory]`."""
+
+    #: A CSV file with the columns kind, id, name, zone, channels.
+    file: Text | None = None
+    #: Offices by their ids.
+    offices: dict[Text, OfficeTable] = Field(default={})
+    #: Subjects by their ids.
+    subjects: dict[Text, PersonTable] = Field(default={})
+    #: Employees by their ids.
+    employees: dict[Text, PersonTable] = Field(default={})
+
+
+_PLACES: Final = {"office": "offices", "subject": "subjects", "employee": "employees"}
+
+
+def read_directory(
+    table: DirectoryTable, channels: Collection[str], folder: Path, file: TomlFile
+) -> tuple[Directory, list[Problem]]:
+    """Returns the entries of the tables and, where these say nothing of an id, of the file; and what is wrong."""
+    entries: dict[tuple[str, str], Entry] = {}
+    problems: list[Problem] = []
+    if table.file is not None:
+        path = folder / table.file
+        try:
+            problems += _read_file(path, entries, channels)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            problems.append(file.problem(("directory", "file"), f"`file`: {shown(path)} can't be read: {why}"))
+    for kind, place in _PLACES.items():
+        for id_, one in getattr(table, place).items():
+            location: Location = ("directory", place, id_, "channels")
+            problems += [file.problem(location, text) for text in _unknown(one.channels, channels)]
+            entries[kind, id_] = Entry(one.name or "", getattr(one, "zone", None), one.channels)
+    return Directory(entries), problems
+
+
+def _read_file(path: Path, entries: dict[tuple[str, str], Entry], channels: Collection[str]) -> list[Problem]:
+    """Adds the entries of a file; returns what is wrong with its lines."""
+    problems: list[Problem] = []
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        problems += [
+            Problem(shown(path), 1, f"there is no column `{name}`{choices(name, COLUMNS)}")
+            for name in reader.fieldnames or ()
+            if name not in COLUMNS
+        ]
+        for raw in reader:
+            row = {name: (raw.get(name) or "").strip() for name in COLUMNS}
+            key, named = (row["kind"], row["id"]), [name.strip() for name in row["channels"].split(";") if name.strip()]
+            mistakes = [*_mistakes(row), *_unknown(named, channels)]
+            if key in entries:
+                mistakes.append(f"`id`: there is a line for {row['kind']} {row['id']} already")
+            problems += [Problem(shown(path), reader.line_num, text) for text in mistakes]
+            if not mistakes:
+                entries[key] = Entry(row["name"], ZoneInfo(row["zone"]) if row["zone"] else None, tuple(named))
+    return problems
+
+
+def _mistakes(row: Mapping[str, str]) -> Iterator[str]:
+    """Yields what is wrong with a line by itself."""
+    if row["kind"] not in KINDS:
+        yield f"`kind`: there is no kind `{row['kind']}`{choices(row['kind'], KINDS)}"
+    if not row["id"]:
+        yield "`id`: is missing"
+    if row["zone"] and row["kind"] != "office":
+        yield "`zone`: is for offices only"
+    elif row["zone"] and row["zone"] not in available_timezones():
+        yield f"`zone`: there is no time zone `{row['zone']}`{choices(row['zone'], available_timezones())}"
+
+
+def _unknown(named: Collection[str], channels: Collection[str]) -> Iterator[str]:
+    for name in named:
+        if name not in channels:
+            yield f"`channels`: there is no channel `{name}`{choices(name, channels)}"
