@@ -185,6 +185,8 @@ class Outline:
     channels: Mapping[str, ChannelSettings | None]
     #: Under the names of those that there are; their hours are anybody's.
     calendars: Mapping[str, Calendar]
+    #: What is read beside it and the rules.
+    files: tuple[Path, ...] = ()
     file: TomlFile
 
     zone: ZoneInfo = UTC
@@ -214,8 +216,15 @@ def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
             for name, table in _tables(_tables(expansion.data).get("channels")).items()
         },
         calendars={name: Calendar(name=name, zone=UTC) for name in _tables(file.data.get("calendars"))},
+        files=(*expansion.files, *_ics_files(path.absolute().parent, file)),
         file=file,
     )
+
+
+def _ics_files(folder: Path, file: TomlFile) -> list[Path]:
+    calendars = _tables(file.data.get("calendars")).values()
+    named = [_tables(calendar).get("ics") for calendar in calendars]
+    return [folder / name for name in named if isinstance(name, str) and name]
 
 
 def _address(name: str, table: Mapping[str, object]) -> ChannelSettings | None:
