@@ -1,4 +1,4 @@
-"""While rules and channels are changed again and again, every change of an appointment is told, once and in its order."""
+"""While rules are changed, broken and mended again and again, every change of an appointment is told, and told once."""
 
 import signal
 from collections import Counter
