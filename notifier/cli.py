@@ -252,7 +252,11 @@ def events(path: Path, limit: int, appointment: str | None, since: timedelta | N
 @with_json
 def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Tell how the daemon is doing; exit with 1 unless it runs and its sources answer."""
-    settings = load_planned(path, os.environ)
+    try:
+        settings = load_planned(path, os.environ)
+    except ConfigError:
+        click.echo("A daemon that runs goes on with what it read before this was written:", err=True)
+        raise
     with Store.read_only(settings.store.url) as store:
         found = read_status(settings, store, utc_now())
     click.echo(views.as_json(found) if as_json else show_status(found, settings.zone))

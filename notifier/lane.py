@@ -48,6 +48,13 @@ class Sends(Protocol[Came_co]):
     def send_due(self, stopping: Callable[[], bool] = ...) -> Iterator[Came_co]:
         """Sends all that may go out now, until it is told to stop, and yields what each came to."""
 
+    def settle(self) -> None:
+        """Records what was sent and is not on record yet, and begins nothing.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+
     def next_due(self) -> datetime | None:
         """Returns when the next may go out; None while nothing may."""
 
@@ -107,9 +114,22 @@ class Lane:
             while not self._stopping.is_set():
                 self._wake.wait(self._step().total_seconds())
                 self._wake.clear()
+            # What was sent and is not on record would be sent again by whoever comes next.
+            while not self._settled():
+                self._wake.wait(ASK_SECONDS)
+                self._wake.clear()
         finally:
             if not self._stopping.is_set():
                 self._broken(self.name)
+
+    def _settled(self) -> bool:
+        try:
+            self._sender.settle()
+        except StoreError as error:
+            self._watch.failed(self, error, channel=self.name)
+            return False
+        self._watch.worked(self)
+        return True
 
     def _step(self) -> timedelta:
         """Sends everything that is due; returns how long there is nothing to do."""

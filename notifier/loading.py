@@ -33,7 +33,7 @@ def load_everything(path: Path, environ: Mapping[str, str]) -> tuple[Settings, t
     return _with_sweeps(settings, rules), rules
 
 
-def files_of(path: Path, settings: Settings) -> tuple[Path, ...]:
+def files_of(path: Path, settings: Settings | Outline) -> tuple[Path, ...]:
     """Returns the files that were read, or would be now, to get these settings and their rules."""
     return (path, *settings.files, *rule_files(settings)[0])
 

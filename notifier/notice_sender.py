@@ -75,6 +75,15 @@ class NoticeSender:
             self._unrecorded = _Ended(claimed, outcome, after_attempt(trial, outcome, now, self._draw()), now)
         return self._record(self._unrecorded)
 
+    def settle(self) -> None:
+        """Records what was sent and could not be recorded.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        if self._unrecorded is not None:
+            self._record(self._unrecorded)
+
     def next_due(self) -> datetime | None:
         """Returns when the next notice may be claimed.
 

@@ -133,6 +133,16 @@ class Sender:
         self._hand_back()
         return self._send(_always)
 
+    def settle(self) -> None:
+        """Records what was sent and could not be recorded, and gives back what was claimed and not begun.
+
+        Raises:
+            StoreError: the store can't be written.
+        """
+        self._hand_back()
+        if self._unrecorded is not None:
+            self._record(self._unrecorded, _always)
+
     def next_due(self) -> datetime | None:
         """Returns when the next delivery may be claimed.
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from notifier.budgets import load_of
 from notifier.config.settings import Settings
-from notifier.core.checkup import NoticeCount, untold
+from notifier.core.checkup import CONFIGURATION, NoticeCount, untold
 from notifier.core.diagnosis import OVERDUE_BEATS, OVERDUE_GRACE
 from notifier.core.load import SweepLoad
 from notifier.core.sweep import ANSWERED
@@ -30,6 +30,7 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
     load = load_of(settings, records.values())
     sweeps = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
     mute, hindrance = untold(reported, settings.operator.channels), obstacle(store.path)
+    refused = [one for one in reported if one.name == CONFIGURATION and one.well_since is None]
     return Status(
         running=running,
         appointments=appointments,
@@ -44,12 +45,14 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
             *troubles_of(sweeps, load, held, deliveries, settings.channels, running=running),
             *troubles_of_lanes(standings, settings.zone),
             *troubles_of_route(noticed, mute),
+            *(f"What was changed can't be used, and what was read before holds on: {one.text}" for one in refused),
             *([f"The store can't be written: {hindrance}."] if hindrance else []),
         ),
         healthy=running
         and all(_answers(one) and not one.overdue for one in sweeps)
         and not any(one.broken for one in noticed.values())
         and not mute
+        and not refused
         and not hindrance,
     )
 

@@ -60,8 +60,8 @@ class Status:
     notices: Mapping[str, NoticeCount] = field(default_factory=dict)
     #: What is wrong, for the operator; empty when all is well.
     troubles: tuple[str, ...]
-    #: Whether the daemon runs, its sources answer and the operator can be told; dead letters wait for a person and do
-    #: not make it ill.
+    #: Whether the daemon runs by what people wrote, its sources answer and the operator can be told; dead letters wait
+    #: for a person and do not make it ill.
     healthy: bool
 
 

@@ -11,7 +11,9 @@ from types import FrameType
 import structlog
 
 from notifier.daemon import GRACE_SECONDS, Daemon
+from notifier.errors import StoreError
 from notifier.lane import Left, within
+from notifier.store_watch import StoreWatch
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +70,21 @@ class Supervisor:
         broken, self._daemon = self._daemon.broken, following
         if broken:
             self._daemon.stopping.set()
-        elif not self._stopping.is_set():
-            self._daemon.start(resumed=True)
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Starts the daemon that takes over; while the store can't be used it waits, as the former would."""
+        watch = StoreWatch()
+        while not self._stopping.is_set():
+            try:
+                self._daemon.start(resumed=True)
+            except StoreError as error:
+                watch.failed(self, error)
+                self._stopping.wait(SIGNAL_SECONDS)
+            else:
+                watch.worked(self)
+                return
 
     def _unless_stopping(self, seconds: float) -> Left:
         """Returns how many of these seconds are left, asked again and again; of the grace once it is time to stop."""

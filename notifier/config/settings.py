@@ -189,6 +189,8 @@ class Outline:
     #: Under the names of those that there are; their hours are anybody's.
     calendars: Mapping[str, Calendar]
     directory: Directory = NO_DIRECTORY
+    #: What is read beside it and the rules.
+    files: tuple[Path, ...] = ()
     file: TomlFile
 
     zone: ZoneInfo = UTC
@@ -218,8 +220,16 @@ def read_outline(path: Path, environ: Mapping[str, str]) -> Outline:
             for name, table in _tables(_tables(expansion.data).get("channels")).items()
         },
         calendars={name: Calendar(name=name, zone=UTC) for name in _tables(file.data.get("calendars"))},
+        files=(*expansion.files, *_files_in(path.absolute().parent, file)),
         file=file,
     )
+
+
+def _files_in(folder: Path, file: TomlFile) -> list[Path]:
+    """Returns the files that the tables of a configuration with mistakes seem to name."""
+    calendars = _tables(file.data.get("calendars")).values()
+    named = [*(_tables(one).get("ics") for one in calendars), _tables(file.data.get("directory")).get("file")]
+    return [folder / name for name in named if isinstance(name, str) and name]
 
 
 def _address(name: str, table: Mapping[str, object]) -> ChannelSettings | None:

@@ -146,7 +146,9 @@ def _untold(known: OpenTrouble | None, name: str, trouble: Trouble, at: datetime
 
 
 def _told(known: OpenTrouble, trouble: Trouble, now: datetime) -> Step:
-    state = replace(known, well_since=None)
+    # Told once, but whoever mends it looks for the mistake that is left.
+    text = trouble.text if trouble.kind is TroubleKind.CONFIGURATION else known.text
+    state = replace(known, well_since=None, text=text)
     if trouble.kind in _PRESSING and _RANK[trouble.kind] > _RANK[known.kind]:
         return Step(replace(state, kind=trouble.kind, text=trouble.text, told_at=now), Edge.WORSE)
     return Step(state)

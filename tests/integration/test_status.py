@@ -326,3 +326,17 @@ def test_a_store_that_can_not_be_written(configured: Settings, store: Store, mon
     status = read_status(configured, store, NOW)
     assert status.healthy is False
     assert status.troubles == ("The store can't be written: no space is left on its disk.",)
+
+
+def test_a_refused_change_is_a_trouble(store: Store, configured: Settings) -> None:
+    """While what people wrote can't be used it is said with file and line, and fails; once it is mended, it is not."""
+    refused = OpenTrouble(
+        name="configuration", kind=TroubleKind.CONFIGURATION, text="a.toml:3: no", began_at=NOW, told_at=NOW
+    )
+    store.lock()
+    for trouble, said in ((refused, 1), (replace(refused, well_since=NOW), 0)):
+        with store.writing() as tx:
+            notices.keep(tx, trouble)
+        found = read_status(configured, store, NOW)
+        assert sum("a.toml:3: no" in one for one in found.troubles) == said
+        assert found.healthy is not bool(said)

@@ -136,3 +136,13 @@ def test_a_lane_that_gets_worse_is_told_step_by_step() -> None:
         (20, Edge.WORSE, TroubleKind.OFF),
         (35, Edge.ENDED, None),
     ]
+
+
+def test_the_newest_mistake_is_on_record() -> None:
+    """A configuration that is wrong otherwise now tells nothing again, but whoever looks sees what is wrong now."""
+    first, second = (Trouble(TroubleKind.CONFIGURATION, text) for text in ("a.toml:1: one", "a.toml:2: two"))
+    known = follow(None, Finding(NAME, NOW, first), NOW, AFTER).trouble
+    step = follow(known, Finding(NAME, at(1), second), at(1), AFTER)
+    assert step.edge is None
+    assert step.trouble is not None
+    assert step.trouble.text == second.text
