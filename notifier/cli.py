@@ -23,8 +23,10 @@ from notifier.channels.patience import PatientChannel
 from notifier.clock import utc_now
 from notifier.commands.channels import channels, resume
 from notifier.commands.deliveries import deliveries, drop, retry
+from notifier.commands.explain import explain
 from notifier.commands.options import SINCE, with_config, with_json, with_limit
 from notifier.commands.privacy import privacy, recipients, say_personal
+from notifier.commands.replay import replay_command
 from notifier.commands.rules import rules as rules_group
 from notifier.commands.schema import schema
 from notifier.commands.silence import silence
@@ -63,6 +65,9 @@ from notifier.store.database import Store, open_store
 from notifier.supervisor import Supervisor
 from notifier.wiring import grants_of, manner_of, open_channels, open_clients, recipients_of
 
+REHEARSING = frozenset({"replay", "rules"})
+"""Commands that let both lines work on nothing but a store of their own."""
+
 
 class _Commands(click.Group):
     """Turns errors into words for people, in one place."""
@@ -99,7 +104,9 @@ def cli(ctx: click.Context, log_format: LogFormat, log_level: str) -> None:
     """Watches appointments in Pexip Engage and tells people when they change."""
     # Commands that answer on the terminal log only what is wrong, and how far they have come.
     chatty = ctx.invoked_subcommand == "run"
-    configure_logs(log_format, log_level if chatty or log_level == "debug" else "error", log_level)
+    # In a rehearsal, what goes wrong is what it is for, and is told by the answer.
+    least = "critical" if ctx.invoked_subcommand in REHEARSING else "error"
+    configure_logs(log_format, log_level if chatty or log_level == "debug" else least, log_level)
 
 
 @cli.command()
@@ -285,30 +292,12 @@ def discard(sweep: str, path: Path) -> None:
     click.echo(_decide(path, sweep, Decision.DISCARDED))
 
 
-@cli.command()
-@click.argument("event")
-@with_config
-@with_json
-def explain(event: str, path: Path, as_json: bool) -> None:  # noqa: FBT001
-    """Tell why EVENT was told to whom, or to nobody.
-
-    EVENT is an id from `notifier events`, or its beginning.
-    """
-    settings = load_settings(path, os.environ)
-    with Store.read_only(settings.store.url) as store, store.reading() as tx:
-        record = history.event(tx, event)
-        told = tuple(
-            (delivery, tuple(history.attempts(tx, delivery.seq)))
-            for delivery in history.deliveries_of(tx, record.event.id)
-        )
-    story = views.Story(record, told)
-    click.echo(views.as_json(story) if as_json else views.show_story(story, settings.zone))
-
-
 cli.add_command(channels)
 cli.add_command(deliveries)
 cli.add_command(drop)
+cli.add_command(explain)
 cli.add_command(privacy)
+cli.add_command(replay_command)
 cli.add_command(resume)
 cli.add_command(retry)
 cli.add_command(rules_group)

@@ -39,8 +39,18 @@ from notifier.sender import Sender
 from notifier.store import hold, lanes, outbox, snapshot, texts
 from notifier.store.database import Store, Transaction
 from notifier.store_watch import StoreWatch
-from notifier.timekeeper import LOOK_EVERY, Timekeeper
-from notifier.wiring import addresses_of, grants_of, manner_of, open_channels, open_clients, policies_of, recipients_of
+from notifier.timekeeper import LOOK_EVERY
+from notifier.wiring import (
+    addresses_of,
+    grants_of,
+    manner_of,
+    open_channels,
+    open_clients,
+    open_senders,
+    open_timekeeper,
+    policies_of,
+    recipients_of,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -111,13 +121,9 @@ class Daemon:
             for name, source in settings.sources.items()
             for sweep in source.sweeps
         ]
-        by_name = {rule.name: rule for rule in rules}
         self._channels: dict[str, Channel] = open_channels(settings)
         policies = policies_of(settings, self._channels)
-        self._senders = {
-            name: Sender(channel, store, by_name, settings.zone, clock, policies[name], self._grants[name], recipients)
-            for name, channel in self._channels.items()
-        }
+        self._senders = open_senders(settings, rules, self._channels, policies, store, clock)
         # That a process died is no reason to give up, however few tries a channel wants.
         self._tries = {name: max(len(policy.delays) + 1, outbox.TRIES) for name, policy in policies.items()}
         self._addresses = addresses_of(settings, store.fingerprint_key())
@@ -126,7 +132,7 @@ class Daemon:
             name: Lane(sender, clock, self.stopping, self._break, self._store_watch)
             for name, sender in self._senders.items()
         }
-        self._timekeeper = Timekeeper(store, rules, self._sweeps, clock, recipients)
+        self._timekeeper = open_timekeeper(settings, rules, self._sweeps, store, clock)
         self._operator = OperatorRoute(
             settings, store, clock, self.stopping, self._break, self._store_watch, ticks, refusal
         )

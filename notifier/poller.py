@@ -16,7 +16,7 @@ from notifier.core.brake import Decision, holds, judge
 from notifier.core.delivery import State
 from notifier.core.grant import Grant
 from notifier.core.manner import PLAIN, Manner
-from notifier.core.plan import NO_GRANTS, Known, Observation, Plan, make_plan
+from notifier.core.plan import NO_GRANTS, Known, Observation, Plan
 from notifier.core.recipients import NOBODY_ELSE, Recipients, possible_channels
 from notifier.core.rule import Rule
 from notifier.core.stray import Fate
@@ -25,9 +25,10 @@ from notifier.engage.answer import QueryRefused
 from notifier.engage.client import EngageClient
 from notifier.engage.remembered import PageMemory
 from notifier.errors import SourceRefused, SourceUnavailable
+from notifier.planner import Planner
 from notifier.reading import Reader, Reading, Watch
 from notifier.run import Run
-from notifier.store import census, hold, silences, snapshot
+from notifier.store import census, hold, snapshot
 from notifier.store.database import Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -60,11 +61,9 @@ class Poller:
         self._source = source
         self._client = client
         self._store = store
-        self._rules = rules
+        self._planner = Planner(rules, grants, recipients)
         self._clock = clock
         self._manner = manner
-        self._grants = grants
-        self._recipients = recipients
         self._reader = Reader(source, client, store, watch, _told_texts(rules, grants, recipients))
         with store.reading() as tx:
             client.page_size = min(snapshot.page_size(tx, source) or client.page_size, client.page_size)
@@ -298,21 +297,7 @@ class Poller:
     def _plan(
         self, tx: Transaction, run: Run, observed: Sequence[Observation], now: datetime, gone: Collection[str]
     ) -> tuple[Plan, Mapping[str, Known]]:
-        known = snapshot.known(tx, self._source, {*gone, *(seen.appointment.id for seen in observed)})
-        plan = make_plan(
-            self._source,
-            run.sweep.name,
-            known,
-            observed,
-            run.looks,
-            self._rules,
-            now,
-            gone,
-            self._grants,
-            silences=silences.lasting(tx, now),
-            recipients=self._recipients,
-        )
-        return plan, known
+        return self._planner.plan(tx, self._source, run.sweep.name, observed, run.looks, now, gone)
 
     def _end(self, run: Run, outcome: SweepOutcome, error: str) -> SweepRun:
         """Lets go out what the run made, or holds it; records how it went."""

@@ -84,6 +84,17 @@ class Timekeeper:
                 after = self._page(asking, after, channels)
         return frozenset(channels)
 
+    def next_moment(self) -> datetime | None:
+        """Returns when, after now, something may fall due of what is known; for those who set their clock by it."""
+        now = self._clock()
+        with self._store.reading() as tx:
+            moments = [
+                watches.next_moment(tx, source, rule.name, watch, now)
+                for source in self._sweeps
+                for rule, watch in self._watches.values()
+            ]
+        return min((one for one in moments if one), default=None)
+
     def _gather(self) -> Sequence[_Asking]:
         """Returns what is to be asked, before any of it is: what is read from now on, the next look may rely on."""
         now = self._clock()

@@ -1,7 +1,6 @@
 """What the commands print: plain text that fits 80 columns, or one JSON document. Nothing here reads or writes."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from textwrap import fill
 from zoneinfo import ZoneInfo
@@ -15,9 +14,11 @@ from notifier.core.delivery import Reason, State
 from notifier.core.duration import say_brief
 from notifier.core.event import Event
 from notifier.core.facts import headline, say_span
+from notifier.core.plan import Known
 from notifier.core.rule import STOPPED, TAKEN, TOO_LATE, UNKNOWN, Verdict
 from notifier.core.silence import say_what
 from notifier.drift import Difference
+from notifier.inquiry import Story
 from notifier.preview import Draft, Preview
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
 from notifier.store.letters import DECIDABLE
@@ -29,14 +30,6 @@ SHORT_ID = 10
 
 WIDEST_NAMES = 40
 """The widest column of names beside which a text is set; behind longer names it goes on below."""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is on record about one event."""
-
-    record: EventRecord
-    deliveries: tuple[tuple[DeliveryRecord, tuple[AttemptRecord, ...]], ...]
 
 
 def as_json(value: object) -> str:
@@ -192,7 +185,7 @@ def show_verdicts(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return "Rules\n  there were none"
     size = min(max(len(verdict.rule) for verdict in verdicts), WIDEST_NAMES)
-    lines = (wrap(f"  {verdict.rule:<{size}}  {_why(verdict)}", " " * (size + 4)) for verdict in verdicts)
+    lines = (wrap(f"  {verdict.rule:<{size}}  {say_why(verdict)}", " " * (size + 4)) for verdict in verdicts)
     return "\n".join(["Rules", *lines])
 
 
@@ -225,7 +218,7 @@ def _draft(draft: Draft, zone: ZoneInfo) -> str:
 
 def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
     if not story.deliveries:
-        return ["Deliveries", "  none: no rule matched"]
+        return ["Deliveries", f"  none: {_say_nobody(story.record.verdicts)}"]
     lines = ["Deliveries"]
     for record, attempts in story.deliveries:
         standing = _standing(record, story.record.event, zone)
@@ -240,6 +233,11 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
 def _story(story: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yields what was decided about a delivery, a line for each step."""
     return (wrap(f"    {what}: {why}", " " * 7) for what, why in story)
+
+
+def _say_nobody(verdicts: Sequence[Verdict]) -> str:
+    late = [verdict.rule for verdict in verdicts if verdict.key == TOO_LATE]
+    return f"it was noticed too late for {' and '.join(late)}" if late else "no rule matched"
 
 
 def _standing(record: DeliveryRecord, event: Event, zone: ZoneInfo) -> str:
@@ -302,7 +300,8 @@ def _attempt(attempt: AttemptRecord, zone: ZoneInfo) -> str:
     return f"{began} {attempt.result.value}, {attempt.reason.value}{status}{detail}"
 
 
-def _why(verdict: Verdict) -> str:
+def say_why(verdict: Verdict) -> str:
+    """Returns what a rule said, with the key that decided."""
     if verdict.matched:
         return "matched"
     if verdict.key == STOPPED:
@@ -337,6 +336,8 @@ def _json_default(value: object) -> object:
         return value.total_seconds()
     if isinstance(value, (Appointment, Verdict)):
         return structs.asdict(value)
+    if isinstance(value, Known):
+        return {name: one for name, one in structs.asdict(value).items() if name != "digest"}
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     raise TypeError

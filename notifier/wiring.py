@@ -1,7 +1,7 @@
 """Builds clients and channels from the settings; nothing here talks to anybody yet."""
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from notifier.channels.channel import Channel, open_channel
 from notifier.channels.custom import Custom
@@ -12,10 +12,16 @@ from notifier.core.grant import Grant
 from notifier.core.manner import Manner
 from notifier.core.policy import RETRY_DELAYS, Policy
 from notifier.core.recipients import Recipients
+from notifier.core.rule import Rule
+from notifier.core.sweep import Sweep
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient, post_form
 from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
+from notifier.planner import Planner
+from notifier.sender import Sender
 from notifier.store import lanes
+from notifier.store.database import Store
+from notifier.timekeeper import Timekeeper
 
 
 def open_clients(settings: Settings, clock: Clock, stopping: threading.Event) -> dict[str, EngageClient]:
@@ -70,6 +76,34 @@ def recipients_of(settings: Settings) -> Recipients:
     return Recipients(frozenset(settings.channels), settings.directory)
 
 
+def planner_of(settings: Settings, rules: Sequence[Rule]) -> Planner:
+    """Returns what decides who is told of what."""
+    return Planner(rules, grants_of(settings), recipients_of(settings))
+
+
+def open_timekeeper(
+    settings: Settings, rules: Sequence[Rule], sweeps: Mapping[str, Sequence[Sweep]], store: Store, clock: Clock
+) -> Timekeeper:
+    """Returns what looks for what the rules ask the clock for."""
+    return Timekeeper(store, rules, sweeps, clock, recipients_of(settings))
+
+
+def open_senders(
+    settings: Settings,
+    rules: Sequence[Rule],
+    channels: Mapping[str, Channel],
+    policies: Mapping[str, Policy],
+    store: Store,
+    clock: Clock,
+) -> dict[str, Sender]:
+    """Returns the send line of each open channel."""
+    by_name, grants, recipients = {rule.name: rule for rule in rules}, grants_of(settings), recipients_of(settings)
+    return {
+        name: Sender(channel, store, by_name, settings.zone, clock, policies[name], grants[name], recipients)
+        for name, channel in channels.items()
+    }
+
+
 def _policy(channel: ChannelSettings, custom: Custom) -> Policy:
     return Policy(
         delays=RETRY_DELAYS if channel.retry is None else channel.retry,
@@ -80,6 +114,11 @@ def _policy(channel: ChannelSettings, custom: Custom) -> Policy:
         timeout=channel.timeout,
         recheck_after=channel.recheck_after,
     )
+
+
+def rehearsed(channel: ChannelSettings) -> Policy:
+    """Returns on what terms a channel is sent to that takes everything at once: what waits there waits for its rule."""
+    return Policy(timeout=channel.timeout, recheck_after=channel.recheck_after)
 
 
 def manner_of(source: Source) -> Manner:

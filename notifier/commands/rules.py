@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from notifier import views
+from notifier.commands.cases import test
 from notifier.commands.options import with_config, with_json
 from notifier.core.rule import Rule
 from notifier.loading import load_everything
@@ -18,6 +19,9 @@ from notifier.rule_lint import lint as find_remarks
 @click.group()
 def rules() -> None:
     """Look at the rules before they go live."""
+
+
+rules.add_command(test)
 
 
 @rules.command()

@@ -51,6 +51,9 @@ from notifier.core.template_check import TEMPLATE_LIMIT, hidden_uses, template_p
 from notifier.core.watch import Watch
 from notifier.errors import ConfigError, Problem
 
+TESTS = ".test.toml"
+"""How the names of files end that hold cases for the rules beside them, and no rules."""
+
 _LONGEST_NAME = 100
 
 RULES_LIMIT = 5_000
@@ -336,13 +339,14 @@ def rule_places(settings: Settings | Outline) -> dict[str, Place]:
 
 
 def rule_files(settings: Settings | Outline) -> tuple[list[Path], list[Problem]]:
-    """Returns the files by name, each once, and a problem for each pattern that matches none."""
+    """Returns the files by name, each once, without those of tests; a problem for each pattern that matches none."""
     found: set[Path] = set()
     problems: list[Problem] = []
     for index, pattern in enumerate(settings.rules):
         # Unlike `Path.glob`, this takes absolute patterns, and passes over the hidden files that editors leave behind.
         matches = glob.glob(pattern, root_dir=settings.folder, recursive=True)  # noqa: PTH207
-        files = {path for match in matches if (path := settings.folder / match).is_file()}
+        named = (settings.folder / match for match in matches if not match.endswith(TESTS))
+        files = {path for path in named if path.is_file()}
         found |= files
         if not files:
             text = f"`rules`: no file matches `{_written(settings, index)}` in {settings.folder}"

@@ -4,7 +4,7 @@ Level, not edge: an appointment is compared with its own last known state, so th
 next one sees. Nothing here reads or writes; the same inputs give the same plan, ids included.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -138,10 +138,7 @@ def make_plan(
                 texts[event.id] = step.texts
     rows = (*baseline, *[step.row for step in steps])
     silent = tuple([row.appointment.id for row in rows if row.revision == 0 and row.appointment.id not in known])
-    by_name, context = {rule.name: rule for rule in rules}, Context(now=now, silences=silences, recipients=recipients)
-    deliveries = tuple(
-        delivery for entry in recorded for delivery in route(by_name, entry.event, entry.verdicts, context)
-    )
+    deliveries = _deliveries(recorded, rules, Context(now=now, silences=silences, recipients=recipients))
     owed = tuple(_owed_texts(recorded, deliveries, texts, grants)) if texts else ()
     return Plan(source, sweep, rows, tuple(recorded), deliveries, silent, owed)
 
@@ -158,6 +155,44 @@ def plan_firings(source: str, rule: Rule, events: Sequence[Event], context: Cont
             asking = replace(rule, channels=escalate.channels, otherwise=None)
         deliveries += route({rule.name: asking}, entry.event, entry.verdicts, context)
     return Plan(source, CLOCK, (), recorded, tuple(deliveries), ())
+
+
+def plan_again(
+    source: str,
+    sweep: str,
+    known: Mapping[str, Known],
+    events: Sequence[Event],
+    rules: Sequence[Rule],
+    now: datetime,
+    *,
+    silences: tuple[Silence, ...] = (),
+    recipients: Recipients = NOBODY_ELSE,
+) -> Plan:
+    """Decides who is told of events that are on record, one of each appointment, and stores what they led to."""
+    recorded = tuple(Recorded(event, walk(rules, event)) for event in events)
+    rows = tuple(_row_after(known.get(event.after.id), event) for event in events)
+    deliveries = _deliveries(recorded, rules, Context(now=now, silences=silences, recipients=recipients))
+    return Plan(source, sweep, rows, recorded, deliveries, ())
+
+
+def _deliveries(recorded: Iterable[Recorded], rules: Iterable[Rule], context: Context) -> tuple[Delivery, ...]:
+    """Returns where each event goes, in the order of the events and rules."""
+    by_name = {rule.name: rule for rule in rules}
+    return tuple(delivery for entry in recorded for delivery in route(by_name, entry.event, entry.verdicts, context))
+
+
+def _row_after(before: Known | None, event: Event) -> Known:
+    """Returns what the snapshot has of an appointment once the event is recorded."""
+    seen = Observation(event.after, event.id.encode(), event.detected_at)
+    return Known(
+        event.after,
+        seen.digest,
+        before.revision + 1 if before else 1,
+        seen.observed_at,
+        event.detected_at if Kind.VANISHED in event.kinds else None,
+        since=_since(before, event.after, seen),
+        silent_at=before.silent_at if before else None,
+    )
 
 
 def _baseline(known: Mapping[str, Known], observed: Sequence[Observation]) -> Sequence[Known]:

@@ -5,7 +5,7 @@ that the next look does not find it again before something is due, or its record
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,6 +63,24 @@ _PUT = (
     " due_at = excluded.due_at, escalate_at = excluded.escalate_at"
 )
 _FORGET = "DELETE FROM watch WHERE rule NOT IN (SELECT value FROM json_each(?))"
+
+_NEXT = (
+    "SELECT min({moment}) FROM appointment WHERE source = :source AND vanished_at IS NULL AND {moment} > :past"
+    " AND status IN (SELECT value FROM json_each(:statuses)) AND {more}"
+)
+# The first of what is not due yet. A stay that is overdue begins with the end or the status, whichever was later.
+_FIRSTS = {
+    Kind.STAYS: (_NEXT.format(moment="status_since", more="TRUE"),),
+    Kind.OVERDUE: (
+        _NEXT.format(moment='"end"', more='"end" >= status_since'),
+        _NEXT.format(moment="status_since", more='"end" < status_since'),
+    ),
+    Kind.BEFORE_START: (_NEXT.format(moment="start", more="TRUE"),),
+}
+_NEXT_TOLD = (
+    "SELECT min(due_at) FROM watch WHERE source = :source AND rule = :rule AND due_at > :now",
+    "SELECT min(escalate_at) FROM watch WHERE source = :source AND rule = :rule AND escalate_at > :now",
+)
 
 FIRST = ("", "")
 """Before everything that a page could begin behind."""
@@ -166,6 +184,26 @@ def bound_query(question: Question, after: Place, most: int) -> tuple[str, dict[
         "last_id": last_id if last > floor else "\U0010ffff",
     }
     return _STAYS, values
+
+
+def next_moment(tx: Session, source: str, rule: str, watch: Watch, now: datetime) -> datetime | None:
+    """Returns when, after now, the next of what is known of a source may fall due by a rule; None for nothing."""
+    span = -watch.span if watch.kind is Kind.BEFORE_START else watch.span
+    values = {
+        "source": source,
+        "rule": rule,
+        "now": rows.stored(now),
+        "past": rows.stored(now - span),
+        "statuses": orjson.dumps(sorted(watch.statuses)).decode(),
+    }
+    begun = [_first(tx, statement, values) for statement in _FIRSTS[watch.kind]]
+    told = [_first(tx, statement, values) for statement in _NEXT_TOLD]
+    return min([*(one + span for one in begun if one), *(one for one in told if one)], default=None)
+
+
+def _first(tx: Session, statement: str, values: Mapping[str, object]) -> datetime | None:
+    (found,) = driver(tx).execute(statement, values).fetchone()
+    return _moment(found)
 
 
 def put(tx: Session, question: Question, watched: Watched, progress: Progress) -> None:

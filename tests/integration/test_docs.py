@@ -4,7 +4,9 @@ Every fenced block has a mark before it, so that none is passed over by accident
 
     toml      `config`: a configuration, or a part of one; `config: all defaults`: one that changes nothing
               `rules`: a file with rules, for the sources and channels of RULE_CONFIG
-    text      `message: EVENT`, `verdicts: EVENT`, `route: EVENT`: what the rules above come to for one of EVENTS;
+              `cases: pass`, `cases: fail`: a file with cases for the rules above
+    text      `tested`: what `rules test` prints for the cases above
+              `message: EVENT`, `verdicts: EVENT`, `route: EVENT`: what the rules above come to for one of EVENTS;
               `drawing`
               `queries: SOURCE`: what `plan --queries` prints for the rules above, before the first run
     json      `document: EVENT`: what a webhook gets; `json`, `json: lines`: anything that parses
@@ -16,7 +18,8 @@ Every fenced block has a mark before it, so that none is passed over by accident
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -27,10 +30,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from jsonschema import Draft7Validator
 
+from notifier.case_view import show_test_run
+from notifier.cases import run_cases
 from notifier.channels.answer import _HTTP, _SMTP_CREDENTIALS, Answer, outcome_of
 from notifier.channels.channel import Parcel, open_channel
 from notifier.channels.console import frame
 from notifier.clock import utc_now
+from notifier.config.case_file import case_files, load_cases
+from notifier.config.case_table import AppointmentTable, CaseFileTable
 from notifier.config.condition_cost import CONDITION_LIMIT, CROWD, LONGEST, PATTERN_LIMIT, REPEAT_LIMIT
 from notifier.config.config_table import ConfigTable
 from notifier.config.rulebook import RULES_LIMIT, VALUES_LIMIT, RuleTable, load_rulebook
@@ -92,11 +99,11 @@ from tests.markdown import (
 )
 
 MARKS: Mapping[str, frozenset[str]] = {
-    "toml": frozenset({"config", "rules"}),
+    "toml": frozenset({"config", "rules", "cases"}),
     "sh": frozenset({"run", "not run"}),
     "console": frozenset({"run", "not run"}),
     "ini": frozenset({"not run"}),
-    "text": frozenset({"message", "verdicts", "route", "queries", "drawing", "demo"}),
+    "text": frozenset({"message", "verdicts", "route", "tested", "queries", "drawing", "demo"}),
     "json": frozenset({"document", "json"}),
     "python": frozenset({"receiver"}),
     "jinja": frozenset({"default title", "default body"}),
@@ -277,6 +284,37 @@ def test_where_an_event_goes(block: Block, tmp_path: Path) -> None:
     assert " ".join(block.text.split()) == " ".join(" ".join(said).split())
 
 
+def above(block: Block, mark: str) -> Block:
+    """Returns the last block with this mark before a block on its page."""
+    return [one for one in marked(mark) if one.page == block.page and one.line < block.line][-1]
+
+
+def result_of(cases: Block, folder: Path) -> tuple[bool, str]:
+    """Returns whether cases pass with the first rules of their page, and what is printed of that."""
+    rules = rules_of(next(one for one in marked("rules") if one.page == cases.page), folder)
+    settings = load_settings(folder / "config.toml", {})
+    settings = replace(settings, zone=ZoneInfo("Europe/Brussels"))
+    (folder / "rules" / "shown.test.toml").write_text(cases.text, encoding="utf-8")
+    run = run_cases(settings, rules, load_cases(settings, rules, case_files(settings)))
+    return run.passed, show_test_run(run, settings.zone)
+
+
+@pytest.mark.parametrize("block", marked("cases"), ids=str)
+def test_cases_pass_as_they_say(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cases on a page pass with the rules of that page, or fail where the page says so."""
+    monkeypatch.chdir(tmp_path)
+    passed, shown = result_of(block, tmp_path)
+    assert passed is (block.detail == "pass"), shown
+
+
+@pytest.mark.parametrize("block", marked("tested"), ids=str)
+def test_what_cases_come_to(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shown below cases is what is really printed."""
+    monkeypatch.chdir(tmp_path)
+    _, shown = result_of(above(block, "cases"), tmp_path)
+    assert block.text.split() == shown.split(), shown
+
+
 @pytest.mark.parametrize("block", marked("queries"), ids=str)
 def test_what_is_asked_for(block: Block, tmp_path: Path) -> None:
     """The queries below rules are those that are made for them at a source without sweeps of its own."""
@@ -350,7 +388,7 @@ def tables_in(annotation: Any) -> Iterator[type[Table]]:
             yield from tables_in(part)
 
 
-def missing(page: str, names: Iterator[str] | Sequence[str]) -> list[str]:
+def missing(page: str, names: Iterable[str]) -> list[str]:
     """Returns the names that a page does not show as code, alone or with something around them."""
     spans = " ".join(spans_of(DOCS / page))
     return sorted({name for name in names if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", spans)})
@@ -362,6 +400,8 @@ def test_every_key_is_explained() -> None:
     example = (ROOT / "config.example.toml").read_text(encoding="utf-8")
     assert not missing("configuration.md", re.findall(r"^#?([a-z_]+) = ", example, re.MULTILINE))
     assert not missing("rules.md", keys_of(RuleTable))
+    assert not missing("testing-rules.md", set(keys_of(CaseFileTable)) - set(AppointmentTable.model_fields))
+    assert not missing("templates.md", AppointmentTable.model_fields.keys())
     assert not missing("rules.md", [*(kind.value for kind in Kind), *WATCHED_FIELDS])
 
 

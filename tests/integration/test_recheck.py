@@ -13,10 +13,11 @@ from notifier.core.delivery import State
 from notifier.core.policy import Policy
 from notifier.core.recheck import Terms
 from notifier.core.rule import to_status
+from notifier.inquiry import Story
 from notifier.sender import Sender
 from notifier.store import history, outbox
 from notifier.store.database import Store, open_store
-from notifier.views import Story, show_deliveries, show_story
+from notifier.views import show_deliveries, show_story
 from tests.builders import rule
 from tests.captured_logs import captured_logs
 from tests.fake_receiver import Reply, receiving

@@ -13,9 +13,10 @@ from notifier.core.delivery import Reason, State
 from notifier.core.hours import Calendar, Hours
 from notifier.core.rule import to_status
 from notifier.engage.simulated.enterprise import Enterprise
+from notifier.inquiry import Story
 from notifier.store import history, hold, outbox, silences, snapshot
 from notifier.store.history import DeliveryRecord
-from notifier.views import Story, show_story
+from notifier.views import show_story
 from tests.builders import HOUR, rule
 from tests.operator_world import World, documents, heard, open_world
 from tests.simulated import HandClock

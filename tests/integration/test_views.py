@@ -16,9 +16,10 @@ from notifier.core.grant import USUAL, Grant, grant_of
 from notifier.core.message import Renderer
 from notifier.core.plan import Plan, Recorded
 from notifier.core.rule import Verdict
+from notifier.inquiry import Story
 from notifier.preview import Preview, make_preview
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
-from notifier.views import Story, table
+from notifier.views import table
 from tests.builders import HOUR, NOW, appointment, discovered, event, rule
 from tests.store_values import owed
 

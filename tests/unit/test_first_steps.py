@@ -23,9 +23,13 @@ from notifier.errors import NotifierError
 
 FILES = [
     "config.toml",
+    "rules/cancellations.test.toml",
     "rules/cancellations.toml",
+    "rules/no-shows.test.toml",
     "rules/no-shows.toml",
+    "rules/requests.test.toml",
     "rules/requests.toml",
+    "rules/reschedules.test.toml",
     "rules/reschedules.toml",
     "config.schema.json",
     "rules.schema.json",
