@@ -307,6 +307,32 @@ sent = { channel = "crm", rule = "rest" }
     ) in failing.output
 
 
+def test_the_directory_of_the_configuration(place: Path) -> None:
+    """Names and channels come from the directory, as they will when the rules are in use."""
+    directory = '[directory.offices.7]\nname = "Ghent"\nchannels = ["crm"]\n'
+    (place / "config.toml").write_text(CONFIG + directory, encoding="utf-8")
+    (place / "rules" / "own.toml").write_text(
+        '[[rule]]\nname = "off"\non = "status_changed"\nchannels = ["team", "directory:office"]\notherwise = "notes"\n',
+        encoding="utf-8",
+    )
+    passes(
+        place,
+        """
+[[case]]
+name = "an office that is known"
+before = { office = "7" }
+change = { status = "CANCELLED" }
+sent = [{ channel = "team", text = "Ghent" }, { channel = "crm" }]
+
+[[case]]
+name = "an office that is not"
+before = { office = "8" }
+change = { status = "CANCELLED" }
+sent = [{ channel = "team", text = "office 8" }, { channel = "notes" }]
+""",
+    )
+
+
 CLOCK = """\
 [[rule]]
 name = "open"
