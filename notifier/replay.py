@@ -21,7 +21,7 @@ from notifier.core.sweep import Progress
 from notifier.core.told import Told
 from notifier.progress import Watcher
 from notifier.rehearsal import MOST, Rehearsal
-from notifier.store import history, silences, snapshot
+from notifier.store import census, history, silences, snapshot
 from notifier.store.database import Store, Transaction
 from notifier.wiring import open_channels
 
@@ -89,7 +89,7 @@ def _residents(
     for event in events:
         if event.source == source:
             first.setdefault(event.after.id, event)
-    known = snapshot.known(tx, source, {*first, *snapshot.names_in(tx, source, statuses)})
+    known = snapshot.known(tx, source, {*first, *census.names_in(tx, source, statuses)})
     former = {
         name: structs.replace(known[name], appointment=event.before, since=None)
         for name, event in first.items()

@@ -1,12 +1,13 @@
-"""The census: how many appointments the snapshot has of what a query asks for, and when they are."""
+"""The census: how many appointments the snapshot has of what a query asks for, which, and when they are."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy import ColumnElement, Select, func
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from notifier.core.sweep import Filters, Span
 from notifier.store.tables import AppointmentRow, table_of
@@ -53,3 +54,9 @@ def _within(query: Select[Any], source: str, span: Span, filters: Filters) -> Se
         value: ColumnElement[Any] = row[name] if name in row else func.json_extract(row.state, f"$.{name}")
         query = query.where(value.in_(wanted))
     return query
+
+
+def names_in(tx: Session, source: str, statuses: Iterable[str]) -> list[str]:
+    """Returns the ids of the appointments that the source shows in these statuses."""
+    query = select(AppointmentRow.id).where(AppointmentRow.source == source, col(AppointmentRow.vanished_at).is_(None))
+    return list(tx.exec(query.where(col(AppointmentRow.status).in_(list(statuses)))))

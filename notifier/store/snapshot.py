@@ -237,13 +237,6 @@ def apply(tx: Session, plan: Plan, now: datetime, born: State = State.PENDING) -
     return Applied(len(plan.rows), len(fresh), len(owed) - silenced, silenced)
 
 
-def names_in(tx: Session, source: str, statuses: Iterable[str]) -> list[str]:
-    """Returns the ids of the appointments that the source shows in these statuses."""
-    row = table_of(AppointmentRow).c
-    query = sqlalchemy.select(row.id).where(row.source == source, row.vanished_at.is_(None))
-    return list(tx.execute(query.where(row.status.in_(list(statuses)))).scalars())
-
-
 def looks(tx: Session, source: str) -> list[Look]:
     """Returns the last complete look at each scope of the source."""
     return [rows.look_of(row) for row in tx.exec(select(LookRow).where(LookRow.source == source))]
