@@ -13,6 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from notifier.core.bundle import Bundle, say_by
+from notifier.core.directory import NO_DIRECTORY, Directory
 from notifier.core.document import document, say_instant
 from notifier.core.escape import Target, defuse, plain
 from notifier.core.facts import NO_TIME, headline, say_brief_moment, words
@@ -52,14 +53,14 @@ def gathered(bundle: Bundle, excerpts: Sequence[Excerpt], grant: Grant) -> Gathe
     return Gathered(bundle.rule, by, tuple(excerpts))
 
 
-def digest(told: Gathered, zone: ZoneInfo, target: Target) -> Message:
-    """Returns the message for people."""
+def digest(told: Gathered, zone: ZoneInfo, target: Target, directory: Directory = NO_DIRECTORY) -> Message:
+    """Returns the message for people; times are in the zone, or in that of the appointment's office."""
     clean = defuse if target is Target.CHAT else plain
     counts = ", ".join(f"{number} {_small(what)}" for what, number in _counts(told.excerpts))
     total = "1 change" if len(told.excerpts) == 1 else f"{len(told.excerpts)} changes"
-    about = say_by(told.by)
+    about = ", ".join(_named(name, value, directory) for name, value in told.by)
     title = clean(f"{total}{f', {about}' if about else ''}: {counts}")
-    rows = [[clean(cut(cell, CELL_LIMIT)) for cell in row] for row in _table(told, zone)]
+    rows = [[clean(cut(cell, CELL_LIMIT)) for cell in row] for row in _table(told, zone, directory)]
     body = _marked_up(rows) if target is Target.HTML else _aligned(rows)
     return Message(cut(title, TITLE_LIMIT), body, target)
 
@@ -94,10 +95,15 @@ def _small(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _table(told: Gathered, zone: ZoneInfo) -> list[list[str]]:
+def _named(name: str, value: str | None, directory: Directory) -> str:
+    """Returns what people call what the changes have in common, or `office 12`."""
+    return (directory.name_of(name, value) if value else "") or say_by([(name, value)])
+
+
+def _table(told: Gathered, zone: ZoneInfo, directory: Directory) -> list[list[str]]:
     """Returns the rows of the table, its headers first; columns with nothing in them are left out."""
     named = {name for name, _ in told.by}
-    rows = [list(HEADERS), *(_row(excerpt, zone) for excerpt in sorted(told.excerpts, key=_start))]
+    rows = [list(HEADERS), *(_row(excerpt, zone, directory) for excerpt in sorted(told.excerpts, key=_start))]
     filled = [
         number
         for number, header in enumerate(HEADERS)
@@ -106,19 +112,17 @@ def _table(told: Gathered, zone: ZoneInfo) -> list[list[str]]:
     return [[row[number] for number in filled] for row in rows]
 
 
-def _row(excerpt: Excerpt, zone: ZoneInfo) -> list[str]:
+def _row(excerpt: Excerpt, usual: ZoneInfo, directory: Directory) -> list[str]:
     after, before = excerpt.event.after, excerpt.event.before
+    office = after.office or ""
+    zone = directory.zone_of("office", office) or usual
     when = NO_TIME if excerpt.grant.covers("start") else ""
+    if after.start:
+        when = say_brief_moment(after.start, zone) + (f" {zone.key}" if zone != usual else "")
     what = headline(excerpt.event)
     if before and before.start and before.start != after.start:
         what = f"{what}, was {say_brief_moment(before.start, zone)}"
-    return [
-        say_brief_moment(after.start, zone) if after.start else when,
-        after.id,
-        what,
-        words(after.status),
-        after.office or "",
-    ]
+    return [when, after.id, what, words(after.status), directory.name_of("office", office) or office]
 
 
 def _start(excerpt: Excerpt) -> tuple[bool, datetime]:

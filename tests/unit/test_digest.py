@@ -9,6 +9,7 @@ import pytest
 
 from notifier.core.bundle import Group, bundle_of
 from notifier.core.digest import HEADERS, MAIL_LIMIT, Gathered, digest, digest_document, gathered
+from notifier.core.directory import Directory, Entry
 from notifier.core.document import document, document_size
 from notifier.core.escape import Target
 from notifier.core.event import Event
@@ -44,6 +45,22 @@ def test_offices_that_differ_have_a_column() -> None:
     """Where they are not what the changes have in common."""
     message = digest(told(GONE, event(appointment(id="1705", office="13"))), BRUSSELS, Target.TEXT)
     assert [line.split()[-1] for line in message.body.splitlines()] == ["Office", "12", "13"]
+
+
+def test_names_in_place_of_ids() -> None:
+    """What the directory knows goes by its name, and its times by its clock, which is named where it is another."""
+    london = Entry("London Bridge", ZoneInfo("Europe/London"))
+    directory = Directory({("office", "12"): london, ("office", "13"): Entry("Main Street")})
+    message = digest(told(GONE, by=("office",)), BRUSSELS, Target.TEXT, directory)
+    assert message.title == "1 change, London Bridge: 1 cancelled"
+    assert message.body.splitlines()[1].startswith("Tue 24 Nov 08:00 Europe/London  1703")
+    other = event(appointment(id="1705", office="13"))
+    message = digest(told(GONE, other), BRUSSELS, Target.TEXT, directory)
+    assert [line.rpartition("  ")[2] for line in message.body.splitlines()] == [
+        "Office",
+        "London Bridge",
+        "Main Street",
+    ]
 
 
 def test_what_has_no_time_comes_last() -> None:
