@@ -151,8 +151,8 @@ class Rehearsal:
             rule=sent.rule,
             title=title,
             body=body,
-            events=(sent.event.id,),
-            appointments=(sent.event.after.id,),
+            events=(sent.event.id, *(one.id for one in sent.others)),
+            appointments=(sent.event.after.id, *(one.after.id for one in sent.others)),
             failure=failure,
         )
 

@@ -7,7 +7,7 @@ fails is not tried in vain; it is put on record together with each attempt.
 
 import random
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -18,11 +18,13 @@ from notifier.channels.channel import Channel
 from notifier.channels.parcel import Parcel
 from notifier.channels.patience import PatientChannel
 from notifier.clock import Clock
+from notifier.core.bundle import BundleKind, read_bundle
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
-from notifier.core.document import document
+from notifier.core.digest import DOCUMENT_LIMIT, Gathered, digest, digest_document, gathered
+from notifier.core.document import document, document_size
 from notifier.core.event import Event
-from notifier.core.grant import NO_TEXTS, USUAL, Grant, Texts, mask
-from notifier.core.message import WORDLESS, Renderer
+from notifier.core.grant import NO_TEXTS, USUAL, Excerpt, Grant, Texts, mask
+from notifier.core.message import WORDLESS, Message, Renderer
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt, read_outcome
 from notifier.core.recheck import Terms
 from notifier.core.recipients import NOBODY_ELSE, Recipients
@@ -32,9 +34,10 @@ from notifier.core.template import TemplateFailed
 from notifier.pace import Pace
 from notifier.store import lanes, outbox, texts
 from notifier.store.backlog import Superseded
+from notifier.store.bundles import AMPLE, Room
+from notifier.store.claimed import Claimed
 from notifier.store.database import Store, Transaction
 from notifier.store.driver import driver
-from notifier.store.outbox import Claimed
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +52,13 @@ class Sent:
     channel: str
     outcome: Outcome
     settlement: Settlement
+    #: What else its message told.
+    others: tuple[Event, ...] = ()
+
+    @property
+    def told(self) -> int:
+        """How many deliveries its message told."""
+        return 1 + len(self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,8 @@ class _Owed:
     """What is claimed, with the personal texts that go with it."""
 
     claimed: Claimed
-    texts: Texts
+    #: By the ids of the deliveries that the message tells.
+    texts: Mapping[str, Texts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,9 @@ class Sender:
         self._pace = Pace(policy.interval)
         #: As it was when it was last asked.
         self._standing = OPEN
+        self._zone, self._directory = zone, recipients.directory
         self._renderer = Renderer(zone, channel.target, recipients.directory)
+        self._room = AMPLE if channel.shows_words else Room(DOCUMENT_LIMIT, self._weigh)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
         #: What was claimed when the one before was recorded: one commit is enough for both.
@@ -184,7 +197,7 @@ class Sender:
         """Decides what an attempt means for its delivery."""
         now, seen = self._clock(), read_outcome(outcome, self._policy)
         of_channel = self._standing.is_paused or after_send(self._standing, seen, now).is_off
-        trial = Trial(tries=claimed.tries, made_at=claimed.made_at, probe=of_channel)
+        trial = Trial(tries=claimed.tries, made_at=claimed.delivery.not_before or claimed.made_at, probe=of_channel)
         settlement = after_attempt(trial, outcome, now, self._draw(), self._policy)
         return _Ended(claimed, outcome, seen, settlement, now, counts=not of_channel)
 
@@ -199,7 +212,15 @@ class Sender:
                 before, after = self._advance(tx, ended.seen, ended.at)
             self._tell_edge(before, after)
         self._unrecorded = None
-        sent = Sent(claimed.delivery.id, claimed.event, claimed.delivery.rule, self.channel.name, outcome, settlement)
+        sent = Sent(
+            claimed.delivery.id,
+            claimed.event,
+            claimed.delivery.rule,
+            self.channel.name,
+            outcome,
+            settlement,
+            tuple(one.event for one in claimed.members),
+        )
         self._tell(sent, claimed.attempt)
         return sent
 
@@ -224,9 +245,17 @@ class Sender:
 
     def _owed(self, connection: sqlite3.Connection, claimed: Claimed) -> _Owed:
         """Takes along the personal texts that are owed with a delivery."""
+        return _Owed(claimed, {one.delivery.id: self._texts(connection, one) for one in claimed.together})
+
+    def _texts(self, connection: sqlite3.Connection, claimed: Claimed) -> Texts:
         if not self._grant.personal:
-            return _Owed(claimed, NO_TEXTS)
-        return _Owed(claimed, texts.of_delivery(connection, claimed.delivery.id, claimed.event.after))
+            return NO_TEXTS
+        return texts.of_delivery(connection, claimed.delivery.id, claimed.event.after)
+
+    def _weigh(self, connection: sqlite3.Connection, claimed: Claimed) -> int:
+        """Returns how many bytes of a document a delivery takes."""
+        excerpt = mask(claimed.event, self._grant, self._texts(connection, claimed))
+        return document_size(document(excerpt, claimed.delivery.rule))
 
     def _claim(self) -> _Owed | None:
         """Claims a delivery, after a look at how the lane stands."""
@@ -244,7 +273,7 @@ class Sender:
         while True:
             superseded: list[Superseded] = []
             with self._store.writing() as tx:
-                claimed = outbox.claim(tx, self.channel.name, now, 1, self._terms, superseded.append)
+                claimed = outbox.claim(tx, self.channel.name, now, 1, self._terms, superseded.append, self._room)
                 owed = [self._owed(driver(tx), one) for one in claimed]
             _tell_superseded(superseded)
             if owed:
@@ -253,17 +282,34 @@ class Sender:
                 return None
 
     def _attempt(self, owed: _Owed) -> Outcome:
-        delivery, event, now = owed.claimed.delivery, owed.claimed.event, self._clock()
-        rule = self._rules.get(delivery.rule) or _removed(delivery.rule)
-        excerpt = mask(event, self._grant, owed.texts)
+        claimed, now = owed.claimed, self._clock()
+        excerpts = [mask(one.event, self._grant, owed.texts[one.delivery.id]) for one in claimed.together]
+        told = self._gathered(claimed, excerpts)
         try:
-            message = self._renderer.render(excerpt, rule, now) if self.channel.shows_words else WORDLESS
+            message = self._message(claimed, told or excerpts[0], now) if self.channel.shows_words else WORDLESS
         except TemplateFailed as failure:
             return Outcome(Result.DEAD, Reason.TEMPLATE, detail=str(failure))
         self._pace.begin()
-        outcome = self._patient.send(Parcel(delivery.id, message, document(excerpt, delivery.rule), now))
+        delivery = claimed.delivery
+        content = digest_document(told, delivery.id) if told else document(excerpts[0], delivery.rule)
+        outcome = self._patient.send(Parcel(delivery.id, message, content, now))
         # The words of an answer may repeat what was sent, and are put on record.
-        return replace(outcome, detail="") if excerpt.texts and outcome.status is not None else outcome
+        private = any(excerpt.texts for excerpt in excerpts)
+        return replace(outcome, detail="") if private and outcome.status is not None else outcome
+
+    def _gathered(self, claimed: Claimed, excerpts: Sequence[Excerpt]) -> Gathered | None:
+        """Returns what is told together; None for one that is told as if by itself, as what a group has found alone."""
+        bundle = None if claimed.delivery.bundle is None else read_bundle(claimed.delivery.bundle)
+        if bundle is None or (len(excerpts) == 1 and bundle.kind is not BundleKind.DIGEST):
+            return None
+        pairs = sorted(zip(claimed.together, excerpts, strict=True), key=lambda pair: pair[0].seq)
+        return gathered(bundle, [excerpt for _, excerpt in pairs], self._grant)
+
+    def _message(self, claimed: Claimed, told: Gathered | Excerpt, now: datetime) -> Message:
+        if isinstance(told, Gathered):
+            return digest(told, self._zone, self.channel.target, self._directory)
+        name = claimed.delivery.rule
+        return self._renderer.render(told, self._rules.get(name) or _removed(name), now)
 
     def _tell_edge(self, before: Standing, after: Standing) -> None:
         """Says so when the lane stands otherwise than before."""
@@ -285,6 +331,7 @@ class Sender:
             channel=sent.channel,
             attempt=attempt,
             reason=sent.outcome.reason.value,
+            **({"deliveries": sent.told} if sent.told > 1 else {}),
         )
         if sent.settlement.state is State.DELIVERED:
             told.info("delivered")

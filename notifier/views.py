@@ -9,6 +9,7 @@ import orjson
 from msgspec import structs
 
 from notifier.core.appointment import Appointment
+from notifier.core.bundle import read_bundle
 from notifier.core.change import FieldChange
 from notifier.core.delivery import Reason, State
 from notifier.core.duration import say_brief
@@ -120,6 +121,10 @@ def show_deliveries(records: Sequence[DeliveryRecord], zone: ZoneInfo) -> str:
 def _short_reason(record: DeliveryRecord) -> str:
     if record.superseded_by is not None:
         return f"by {record.superseded_by.delivery[:SHORT_ID]}"
+    if record.bundled_in not in {None, record.delivery.id}:
+        return f"with {record.bundled_in[:SHORT_ID]}"
+    if record.state is State.PENDING and record.delivery.bundle and not record.attempts:
+        return read_bundle(record.delivery.bundle).kind.value
     return record.reason.value if record.reason else "-"
 
 
@@ -224,6 +229,7 @@ def _delivery_lines(story: Story, zone: ZoneInfo) -> list[str]:
         standing = _standing(record, story.record.event, zone)
         lines.append(wrap(f"  {record.delivery.channel}, by {record.delivery.rule}: {standing}", "    "))
         lines += _story(record.delivery.story)
+        lines += _company(record)
         if record.told is not None:
             lines.append(wrap(f"    its message tells: {_say_told(record.told, zone)}", " " * 7))
         lines += (wrap(f"    {_attempt(attempt, zone)}", " " * 7) for attempt in attempts)
@@ -238,6 +244,15 @@ def _story(story: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _say_nobody(verdicts: Sequence[Verdict]) -> str:
     late = [verdict.rule for verdict in verdicts if verdict.key == TOO_LATE]
     return f"it was noticed too late for {' and '.join(late)}" if late else "no rule matched"
+
+
+def _company(record: DeliveryRecord) -> Iterator[str]:
+    """Yields with which others a delivery is told, if with any."""
+    if record.bundled_in is not None:
+        others = "1 other" if record.told_with == 2 else f"{record.told_with - 1} others"  # noqa: PLR2004
+        led = record.bundled_in == record.delivery.id
+        of = "" if led else f", that of delivery {record.bundled_in[:SHORT_ID]}"
+        yield wrap(f"    told in one message with {others}{of}", " " * 7)
 
 
 def _standing(record: DeliveryRecord, event: Event, zone: ZoneInfo) -> str:

@@ -145,7 +145,7 @@ class OutboxModel:
         blocker: Owed | None = None
         for each in queue:
             same = each.delivery.rule == head.delivery.rule
-            if each.state is not State.PENDING or (same and each.in_doubt and waiting):
+            if each.state is State.HELD or (same and (each.state is State.SENDING or (each.in_doubt and waiting))):
                 blocker = each
                 break
             if same:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from notifier.config.bundle_section import DigestKey, GroupTable, ThrottleKey, digest_of, group_of, throttle_of
 from notifier.config.calendar_section import AnyHours, hours_of
 from notifier.config.condition import ConditionError, compile_condition
 from notifier.config.condition_cost import CONDITION_LIMIT, COST_LIMIT, cost
@@ -252,6 +253,12 @@ class RuleTable(Table):
     hours: AnyHours | None = None
     #: Whether it tells outside its hours all the same.
     urgent: bool = False
+    #: What is told together: what comes within a while.
+    group: GroupTable | None = None
+    #: What is told together: what comes until a time of day.
+    digest: DigestKey = None
+    #: How many messages there are at most in how long; what is over is told together.
+    throttle: ThrottleKey = None
     #: A template; left out, a good title.
     title: Template | None = None
     #: A template; left out, a good text.
@@ -409,6 +416,9 @@ def _rule(table: RuleTable, settings: Settings | Outline) -> Rule:
         otherwise=table.otherwise,
         hours=None if table.hours is None else hours_of(table.hours, settings.calendars, settings.zone),
         urgent=table.urgent,
+        group=group_of(table.group),
+        digest=digest_of(table.digest, settings.zone),
+        throttle=throttle_of(table.throttle),
         title=table.title,
         body=table.body,
         stop=table.stop,

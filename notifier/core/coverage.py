@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from notifier.core.bundle import BundleKind
 from notifier.core.delivery import Delivery, Reason
 from notifier.core.rule import STOPPED, TAKEN, Rule, Verdict
 
@@ -68,7 +69,14 @@ def measure_coverage(
 
 def keys_of(rule: Rule) -> tuple[str, ...]:
     """Returns the keys of a rule that decide whether and when somebody is told, as they are asked."""
-    more = {STOPPED: rule.stop, TAKEN: rule.fallback, HOURS: rule.hours is not None}
+    more = {
+        STOPPED: rule.stop,
+        TAKEN: rule.fallback,
+        HOURS: rule.hours is not None,
+        BundleKind.GROUP.value: rule.group is not None,
+        BundleKind.DIGEST.value: rule.digest is not None,
+        BundleKind.THROTTLE.value: rule.throttle is not None,
+    }
     return (*(requirement.key for requirement in rule.requirements), *(key for key, given in more.items() if given))
 
 

@@ -116,6 +116,8 @@ class Delivery:
     due_at: datetime
     #: When the time begins for which it waits; None for one that may go out as soon as it is made.
     not_before: datetime | None = None
+    #: With which others it may become one message, as `core.bundle` writes it; None for one that goes by itself.
+    bundle: str | None = None
     #: Why nobody is told; None for one that is owed.
     silenced: Reason | None = None
     #: The number of the silence that swallowed it.

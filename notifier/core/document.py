@@ -42,13 +42,13 @@ def document(excerpt: Excerpt, rule: str) -> Mapping[str, object]:
         "id": event.id,
         "source": f"/sources/{event.source}",
         "subject": event.after.id,
-        "time": _time(event.occurred_at),
+        "time": say_instant(event.occurred_at),
         "type": TYPE_PREFIX + event.kinds[0].value,
         "datacontenttype": "application/json",
         "data": {
             "rule": rule,
             "kinds": [kind.value for kind in event.kinds],
-            "detectedAt": _time(event.detected_at),
+            "detectedAt": say_instant(event.detected_at),
             "changes": [_change(change) for change in event.changes],
             "appointment": _appointment(excerpt, texts),
         }
@@ -64,8 +64,13 @@ def _stay(event: Event) -> dict[str, object]:
         return {}
     stay: dict[str, object] = {"number": firing.number, "escalation": firing.escalation}
     if firing.began_at is not None and lasted is not None:
-        stay |= {"since": _time(firing.began_at), "seconds": int(lasted.total_seconds())}
+        stay |= {"since": say_instant(firing.began_at), "seconds": int(lasted.total_seconds())}
     return {"stay": stay}
+
+
+def document_size(content: Mapping[str, object]) -> int:
+    """Returns how many bytes a document takes."""
+    return len(json.encode(content))
 
 
 def _appointment(excerpt: Excerpt, texts: Texts) -> dict[str, object]:
@@ -95,7 +100,7 @@ def _change(change: FieldChange) -> dict[str, object]:
 
 def _value(name: str, value: object) -> object:
     if isinstance(value, datetime):
-        return _time(value)
+        return say_instant(value)
     if isinstance(value, tuple):
         return [{"id": one} for one in value] if name else list(value)
     return {"id": value} if name in _REFERENCES and value is not None else value
@@ -107,6 +112,6 @@ def _camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-def _time(moment: datetime) -> str:
+def say_instant(moment: datetime) -> str:
     """Returns the time as the API writes it, to the millisecond and with a Z."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

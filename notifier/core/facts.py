@@ -87,6 +87,12 @@ def say_moment(moment: datetime, zone: ZoneInfo) -> str:
     return f"{say_date(moment, zone)}, {say_time(moment, zone)}"
 
 
+def say_brief_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """Returns local day and time as short as a table wants it, as in `Tue 24 Nov 09:30`."""
+    local = moment.astimezone(zone)
+    return f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
+
+
 def say_times(start: datetime | None, end: datetime | None, zone: ZoneInfo) -> str:
     """Returns from when to when, as in `Tue 24 Nov 2026, 10:00–11:00`; the end's day only where it is another one."""
     if start is None:

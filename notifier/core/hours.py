@@ -5,7 +5,7 @@ it opens the first time that the clock shows its begin and closes the last time 
 leaves out in spring is when it has jumped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -74,6 +74,18 @@ def next_opening(calendar: Calendar, moment: datetime) -> datetime | None:
         if moment < end:
             return max(moment, begin)
     return None
+
+
+def next_time(days: frozenset[int], times: Collection[time], zone: ZoneInfo, moment: datetime) -> datetime:
+    """Returns when the clock next shows one of the times on one of the days: the moment itself where it does so now.
+
+    A time that it shows twice counts the first time; one that it leaves out is when it has jumped.
+    """
+    today = moment.astimezone(zone).date()
+    # A week on it is the same day again; and somewhere a day was left out.
+    near = (today + number * _DAY for number in range(-1, 2 * len(DAY_NAMES)))
+    found = (_moment(day, clock, zone) for day in near if day.weekday() in days for clock in times)
+    return min(one for one in found if one >= moment)
 
 
 def closes_for_ever(calendar: Calendar) -> date | None:

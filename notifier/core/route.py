@@ -2,7 +2,7 @@
 
 It is decided here and nowhere else, when an event is recorded and again when one of its deliveries is about to go out
 for the first time: which channels hear of it, whether a silence swallows it, and whether it waits for the hours of its
-rule. Each step leaves a line in the story of its delivery.
+rule or for others that are told with it. Each step leaves a line in the story of its delivery.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from notifier.core.bundle import begins_at, bundle_of, say_wait, write_bundle
 from notifier.core.delivery import Delivery, Reason, delivery_id
 from notifier.core.event import Event
 from notifier.core.hours import Calendar, Outside, is_open, next_opening, say_windows
@@ -99,18 +100,30 @@ def _localized(calendar: Calendar, event: Event, recipients: Recipients) -> Cale
 
 def _delivery(rule: Rule, recipient: Recipient, event: Event, context: Context) -> Delivery:
     admission = admit(rule, recipient.channel, event, context)
+    bundle, begins, story = (None, None, ()) if admission.silenced else _gather(rule, event, context)
+    not_before = max(filter(None, (admission.opens_at, begins)), default=None)
     return Delivery(
         id=delivery_id(event.id, rule.name, recipient.channel),
         event_id=event.id,
         rule=rule.name,
         channel=recipient.channel,
         order_key=event.order_key,
-        due_at=admission.opens_at or context.now,
-        not_before=admission.opens_at,
+        due_at=not_before or context.now,
+        not_before=not_before,
+        bundle=bundle,
         silenced=admission.silenced,
         silence=admission.silence,
-        story=(*recipient.story, *admission.story),
+        story=(*recipient.story, *admission.story, *story),
     )
+
+
+def _gather(rule: Rule, event: Event, context: Context) -> tuple[str | None, datetime | None, Story]:
+    """Returns the bundle that an event is for, and when that goes out; None for one that goes out at once."""
+    bundle = bundle_of(rule.name, event, rule.group, rule.digest, rule.throttle)
+    if bundle is None:
+        return None, None, ()
+    begins = begins_at(rule.group, rule.digest, context.now)
+    return write_bundle(bundle), begins, say_wait(bundle, rule.group, rule.digest, begins)
 
 
 def _say_moment(moment: datetime, zone: ZoneInfo) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from notifier.core.bundle import Digest, Group, Throttle
 from notifier.core.change import Kind
 from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
 from notifier.core.event import Event
@@ -87,6 +88,10 @@ class Rule:
     hours: Hours | None = None
     #: Whether it tells outside its hours all the same.
     urgent: bool = False
+    #: What becomes one message; at most one of the first two.
+    group: Group | None = None
+    digest: Digest | None = None
+    throttle: Throttle | None = None
     #: Templates; None means the default text.
     title: str | None = None
     body: str | None = None

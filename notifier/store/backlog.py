@@ -14,7 +14,7 @@ from notifier.store.driver import driver
 
 # What is unsettled of one order key is found by an index that has nothing else.
 _QUEUE = (
-    f"SELECT delivery.seq, delivery.id, rule, state, in_doubt, told, {rows.EVENT_COLUMNS}"  # noqa: S608 - all ours
+    f"SELECT delivery.seq, delivery.id, rule, state, in_doubt, bundled_in, told, {rows.EVENT_COLUMNS}"  # noqa: S608 - all ours
     " FROM delivery CROSS JOIN event ON event.id = event_id"
     " WHERE settled_at IS NULL AND channel = ? AND order_key = ? AND delivery.seq >= ? ORDER BY delivery.seq"
 )
@@ -58,6 +58,8 @@ class _Queued:
     rule: str
     state: str
     in_doubt: bool
+    #: Whether it is part of a message that was tried.
+    bundled: bool
     event: Event
 
 
@@ -89,19 +91,21 @@ def _queue(tx: Session, head: int, delivery: Delivery) -> dict[int, _Queued]:
     """Returns what is unsettled from the head on, by its rows and in their order."""
     found = driver(tx).execute(_QUEUE, (delivery.channel, delivery.order_key, head))
     return {
-        seq: _Queued(seq, id_, rule, state, bool(in_doubt), rows.read_event(event, told))
-        for seq, id_, rule, state, in_doubt, told, *event in found
+        seq: _Queued(seq, id_, rule, state, bool(in_doubt), bundle is not None, rows.read_event(event, told))
+        for seq, id_, rule, state, in_doubt, bundle, told, *event in found
     }
 
 
 def _gather(queue: Iterable[_Queued], rule: str) -> tuple[list[Waiting], Event | None]:
     """Returns what waits of the rule up to what is not to be passed, and the event of that.
 
-    Whatever is held keeps its place; and nothing is added to what may have arrived.
+    Whatever is held keeps its place; and nothing is added to what may have arrived, or was tried together with others.
     """
     waiting: list[Waiting] = []
     for one in queue:
-        if one.state != State.PENDING or (one.rule == rule and one.in_doubt and waiting):
+        firm = one.state != State.PENDING or one.bundled or (one.in_doubt and waiting)
+        # What another rule is just telling was not told too early.
+        if one.state == State.HELD or (one.rule == rule and firm):
             return waiting, one.event
         if one.rule == rule:
             waiting.append(Waiting(one.seq, one.event, one.in_doubt))

@@ -5,6 +5,7 @@ something else, and its hours may have passed.
 """
 
 import sqlite3
+from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -16,11 +17,12 @@ from notifier.core.recheck import Terms
 from notifier.core.recipients import Story
 from notifier.core.route import Context, hear_silences, keep_hours
 from notifier.store import rows, silences, texts
-from notifier.store.backlog import Superseded
+from notifier.store.backlog import Superseded, recheck_head
+from notifier.store.claimed import Claimed
 from notifier.store.driver import driver
 
 _STORY = "story = json_insert(coalesce(story, '[]'), '$[#]', json(?))"
-_POSTPONE = f"UPDATE delivery SET due_at = ?, not_before = ?, {_STORY} WHERE seq = ?"  # noqa: S608 - all ours
+_POSTPONE = f"UPDATE delivery SET due_at = max(due_at, ?), not_before = ?, {_STORY} WHERE seq = ?"  # noqa: S608 - all ours
 _SILENCE = (
     f"UPDATE delivery SET state = 'silenced', reason = ?, settled_at = ?, silence = ?, {_STORY}"  # noqa: S608 - all ours
     " WHERE seq = ?"
@@ -41,6 +43,22 @@ def postpone(tx: Session, seq: int, delivery: Delivery, event: Event, terms: Ter
     opens_at = rows.stored(admission.opens_at)
     _tell(driver(tx), _POSTPONE, (opens_at, opens_at), admission.story, seq)
     return True
+
+
+def recheck(tx: Session, head: Claimed, terms: Terms, now: datetime, superseded: list[Superseded]) -> Claimed | None:
+    """Returns what is sent in place of what could be; None for nothing, or for something that has to be asked for.
+
+    What is not sent by that is added to `superseded`.
+    """
+    rechecked = recheck_head(tx, head.seq, head.delivery, terms, now)
+    superseded += rechecked.superseded
+    if rechecked.event is None:
+        return None
+    passed = replace(head, event=rechecked.event)
+    # What was tried may have arrived, so that more is to be told.
+    swallowed = None if passed.attempt else swallow(tx, passed.seq, passed.delivery, passed.event, now)
+    superseded += [swallowed] if swallowed else []
+    return None if swallowed else passed
 
 
 def swallow(tx: Session, seq: int, delivery: Delivery, event: Event, now: datetime) -> Superseded | None:

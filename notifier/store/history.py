@@ -1,10 +1,10 @@
 """What happened, for people who ask: events with their verdicts, deliveries with their attempts; newest first."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import and_
+from sqlalchemy import and_, func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -56,6 +56,11 @@ class DeliveryRecord:
     in_doubt: bool
     #: None for one that was not superseded, and where nothing is told.
     superseded_by: Successor | None = None
+    #: The id of the delivery that leads the message which tells it, its own for that one; None for one that went by
+    #: itself, or was not tried yet.
+    bundled_in: str | None = None
+    #: How many deliveries that message tells.
+    told_with: int = 1
     #: What its message tells where that is not just its event, of which something came while it waited.
     told: Event | None = None
 
@@ -128,28 +133,43 @@ def deliveries(
         query = query.where(DeliveryRow.rule == rule)
     if since is not None:
         query = query.where(col(DeliveryRow.settled_at) >= since)
-    return [_delivery_record(*found) for found in tx.exec(query)]
+    return _counted(tx, [_delivery_record(*found) for found in tx.exec(query)])
 
 
 def deliveries_of(tx: Session, event_id: str) -> list[DeliveryRecord]:
     """Returns the deliveries of an event, in the order in which they were made."""
     query = _DELIVERIES.where(DeliveryRow.event_id == event_id).order_by(col(DeliveryRow.seq))
-    return [_delivery_record(*found) for found in tx.exec(query)]
+    return _counted(tx, [_delivery_record(*found) for found in tx.exec(query)])
 
 
 def attempts(tx: Session, delivery_seq: int) -> list[AttemptRecord]:
-    """Returns the attempts of a delivery, first to last."""
-    query = select(AttemptRow).where(AttemptRow.delivery_seq == delivery_seq).order_by(col(AttemptRow.number))
+    """Returns the attempts of a delivery, first to last; those of its message, where that tells others too."""
+    leader = select(func.coalesce(DeliveryRow.bundled_in, DeliveryRow.seq)).where(DeliveryRow.seq == delivery_seq)
+    query = select(AttemptRow).where(col(AttemptRow.delivery_seq) == leader.scalar_subquery())
+    query = query.order_by(col(AttemptRow.number))
     return [_attempt_record(row) for row in tx.exec(query)]
 
 
 _successor = aliased(DeliveryRow)
+_leader = aliased(DeliveryRow)
 # The events only of those that tell something else.
 _DELIVERIES = (
-    select(DeliveryRow, _successor, EventRow)
+    select(DeliveryRow, _successor, _leader, EventRow)
     .outerjoin(_successor, col(_successor.seq) == col(DeliveryRow.superseded_by))
+    .outerjoin(_leader, col(_leader.seq) == col(DeliveryRow.bundled_in))
     .outerjoin(EventRow, and_(col(DeliveryRow.told).is_not(None), col(EventRow.id) == col(DeliveryRow.event_id)))
 )
+
+
+def _counted(tx: Session, records: Sequence[DeliveryRecord]) -> list[DeliveryRecord]:
+    """Returns the records, each with how many deliveries its message tells."""
+    leaders = {record.bundled_in for record in records if record.bundled_in is not None}
+    query = select(_leader.id, func.count()).join(DeliveryRow, col(_leader.seq) == col(DeliveryRow.bundled_in))
+    sizes = dict(tx.exec(query.where(col(_leader.id).in_(leaders)).group_by(_leader.id)).all()) if leaders else {}
+    return [
+        record if record.bundled_in is None else replace(record, told_with=sizes[record.bundled_in])
+        for record in records
+    ]
 
 
 def _event_record(row: EventRow) -> EventRecord:
@@ -157,7 +177,12 @@ def _event_record(row: EventRow) -> EventRecord:
     return EventRecord(row.seq, rows.event_of(row), rows.verdicts_of(row))
 
 
-def _delivery_record(row: DeliveryRow, successor: DeliveryRow | None, event: EventRow | None) -> DeliveryRecord:
+def _delivery_record(
+    row: DeliveryRow,
+    successor: DeliveryRow | None,
+    leader: DeliveryRow | None,
+    event: EventRow | None,
+) -> DeliveryRecord:
     assert row.seq is not None
     return DeliveryRecord(
         seq=row.seq,
@@ -170,6 +195,7 @@ def _delivery_record(row: DeliveryRow, successor: DeliveryRow | None, event: Eve
         tries=row.tries,
         in_doubt=row.in_doubt,
         superseded_by=None if successor is None else Successor(successor.id, successor.event_id),
+        bundled_in=None if leader is None else leader.id,
         told=None if event is None else rows.event_of(event, row.told),
     )
 

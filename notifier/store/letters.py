@@ -51,14 +51,15 @@ class Letter:
 
 
 def find(tx: Session, selection: Selection) -> list[Letter]:
-    """Returns what the selection means, in the order in which it was made.
+    """Returns what the selection means, in the order in which it was made; what is one message stays together.
 
     Raises:
         StoreError: an id that no delivery has, or that several begin with, or that of one about which there is nothing
             to decide.
     """
     if selection.ids:
-        return sorted({_by_id(tx, one) for one in selection.ids}, key=lambda letter: letter.seq)
+        found = {letter for one in selection.ids for letter in _told_with(tx, _by_id(tx, one))}
+        return sorted(found, key=lambda letter: letter.seq)
     query = _LETTERS.where(col(DeliveryRow.state).in_(selection.states))
     if selection.rule is not None:
         query = query.where(col(DeliveryRow.rule) == selection.rule)
@@ -108,6 +109,13 @@ def _by_id(tx: Session, id_: str) -> Letter:
     if letter.state not in DECIDABLE:
         raise StoreError(f"the delivery {id_!r} is {letter.state.value}; there is nothing to decide about it")
     return letter
+
+
+def _told_with(tx: Session, letter: Letter) -> list[Letter]:
+    """Returns the letter with all that its message tells, whichever of them it is."""
+    leader = select(col(DeliveryRow.bundled_in)).where(col(DeliveryRow.seq) == letter.seq).scalar_subquery()
+    found = [_letter(row) for row in tx.execute(_LETTERS.where(col(DeliveryRow.bundled_in) == leader))]
+    return found or [letter]
 
 
 def _letter(row: Row[Any]) -> Letter:

@@ -9,22 +9,24 @@ long.
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
-from notifier.core.delivery import Delivery, Outcome, Reason, Result, Settlement, State
-from notifier.core.event import Event
+from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.policy import RETRY_DELAYS
 from notifier.core.recheck import Terms
 from notifier.errors import StoreError
-from notifier.store import rows, texts
-from notifier.store.backlog import Superseded, recheck_head
+from notifier.store import bundles, rows, texts
+from notifier.store import claimed as claims
+from notifier.store.backlog import Superseded
+from notifier.store.bundles import AMPLE, Room, close, hold_back, is_gathering
+from notifier.store.claimed import Claimed
 from notifier.store.driver import driver
-from notifier.store.gate import postpone, swallow
+from notifier.store.gate import postpone, recheck
 from notifier.store.tables import AttemptRow, DeliveryRow
 
 TRIES = len(RETRY_DELAYS) + 1
@@ -45,26 +47,22 @@ _BLOCKED = exists().where(
         col(_older.attempts) > 0,
     ),
 )
+#: Not told by a message that another leads.
+_LEADS = or_(col(DeliveryRow.bundled_in).is_(None), col(DeliveryRow.bundled_in) == col(DeliveryRow.seq))
 #: The condition of the partial indexes, which serve only queries that state it.
 _UNSETTLED = col(DeliveryRow.settled_at).is_(None)
 _SENDING = and_(_UNSETTLED, col(DeliveryRow.state) == State.SENDING)
-_CLAIMABLE = and_(_UNSETTLED, col(DeliveryRow.state) == State.PENDING, ~_BLOCKED)
+_CLAIMABLE = and_(_UNSETTLED, col(DeliveryRow.state) == State.PENDING, _LEADS, ~_BLOCKED)
 
 # The same for the channel that is asked for.
 _OF_CHANNEL = (
-    "delivery.settled_at IS NULL AND delivery.channel = ? AND delivery.state = 'pending'"
-    " AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE older.settled_at IS NULL"
-    " AND older.channel = delivery.channel AND older.order_key = delivery.order_key AND older.seq < delivery.seq"
-    " AND (older.not_before IS NULL OR older.not_before <= delivery.due_at OR older.rule = delivery.rule"
-    " OR older.state <> 'pending' OR older.attempts > 0))"
+    "delivery.settled_at IS NULL AND delivery.channel = ? AND delivery.state = 'pending'"  # noqa: S608 - all ours
+    " AND (delivery.bundled_in IS NULL OR delivery.bundled_in = delivery.seq)"
+    f" AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE {claims.BARS})"
 )
 _NEXT_DUE = f"SELECT due_at FROM delivery WHERE {_OF_CHANNEL} ORDER BY due_at LIMIT 1"  # noqa: S608 - all ours
 # As the index has them, so that a long backlog is not read; of what fell due together the older goes first.
-_DUE = (
-    "SELECT delivery.seq, delivery.id, event_id, rule, channel, order_key, due_at, not_before,"  # noqa: S608 - all ours
-    f" attempts, tries, created_at, told, {rows.EVENT_COLUMNS} FROM delivery CROSS JOIN event ON event.id = event_id"
-    f" WHERE {_OF_CHANNEL} AND due_at <= ? ORDER BY due_at, delivery.seq LIMIT ?"
-)
+_DUE = f"{claims.SELECT} WHERE {_OF_CHANNEL} AND due_at <= ? ORDER BY due_at, delivery.seq LIMIT ?"
 _START = "UPDATE delivery SET state = 'sending', attempts = ?, tries = ? WHERE seq = ?"
 _BEGIN = "INSERT INTO attempt (delivery_seq, number, started_at, detail) VALUES (?, ?, ?, '')"
 _UNSTART = (
@@ -76,6 +74,8 @@ _SETTLE = (
     "UPDATE delivery SET state = ?, reason = ?, due_at = coalesce(?, due_at), settled_at = ?,"
     " in_doubt = in_doubt OR ?, tries = tries - ? WHERE seq = ? AND state = 'sending' AND attempts = ?"
 )
+# Of those that were told with it.
+_SETTLE_MEMBERS = _SETTLE.replace("WHERE seq = ?", "WHERE bundled_in = ?")
 _END = (
     "UPDATE attempt SET finished_at = ?, result = ?, reason = ?, status = ?, detail = ?"
     " WHERE delivery_seq = ? AND number = ?"
@@ -85,20 +85,19 @@ MOST_SUPERSEDED = 100
 """A claim that has superseded so many ends, that others may write: there can be as many as there are deliveries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A delivery that is being sent, with what a message needs."""
+@dataclass(slots=True)
+class _Tally:
+    """What a look at what is due came to, beside what is claimed."""
 
-    #: Of the delivery's row.
-    seq: int
-    delivery: Delivery
-    #: Which attempt this is, from 1.
-    attempt: int
-    #: How many of them count, this one included.
-    tries: int
-    made_at: datetime
-    #: What its message tells: its event, or what became of that while it waited.
-    event: Event
+    superseded: list[Superseded] = field(default_factory=list)
+    put_off: int = 0
+    #: Whether one of them had to do with others, so that it has to be looked anew at what is due.
+    stale: bool = False
+
+    @property
+    def changes(self) -> bool:
+        """Whether others may be due by that."""
+        return bool(self.superseded or self.put_off or self.stale)
 
 
 def _nobody(_: Superseded) -> None:
@@ -112,42 +111,43 @@ def claim(
     limit: int,
     terms: Terms | None = None,
     tell: Callable[[Superseded], None] = _nobody,
+    room: Room = AMPLE,
 ) -> list[Claimed]:
     """Marks up to `limit` due deliveries of the channel as being sent and returns them, the longest due first.
 
     The attempt of each is on record from here on, so claim no more than will be tried at once: after a crash all
     of them have one try less.
 
-    By the terms, unless there are none, what has waited is put off where its rule has hours and these are over, is
-    re-checked, and may be swallowed by a silence. `tell` hears of what is not sent by that; if nothing else comes of
-    a claim, there may be more to claim.
+    By the terms, unless there are none, what has waited is put off where its rule has hours and these are over, or
+    where too much went out lately; it is re-checked, and may be swallowed by a silence. What waits for others is
+    claimed together with them, as far as there is room in a message. `tell` hears of what is not sent by that; if
+    nothing else comes of a claim, there may be more to claim.
     """
     claimed: list[Claimed] = []
     most, connection = MOST_SUPERSEDED, driver(tx)
     while True:
-        superseded: list[Superseded] = []
-        put_off = 0
+        tally = _Tally()
         for head in _due(connection, channel, now, limit - len(claimed)):
-            passed: Claimed | None = head
-            if terms is not None and not _is_young(head, now, terms.after):
-                if postpone(tx, head.seq, head.delivery, head.event, terms, now):
-                    put_off += 1
-                    continue
-                passed = _recheck(tx, head, terms, now, superseded)
+            passed = _admit(tx, head, terms, now, room, tally)
             if passed is not None:
                 claimed.append(_start(connection, passed, now))
-        for one in superseded:
+            if tally.stale:
+                break
+        for one in tally.superseded:
             tell(one)
-        most -= len(superseded) + put_off
+        most -= len(tally.superseded) + tally.put_off
         # What does not go out may have stood before others.
-        if not (superseded or put_off) or len(claimed) == limit or most <= 0:
+        if not tally.changes or len(claimed) == limit or most <= 0:
             return claimed
 
 
 def claim_young(connection: sqlite3.Connection, channel: str, now: datetime, young: timedelta) -> Claimed | None:
-    """Claims the channel's first due delivery if it is so young that it need not be re-checked; None for none such."""
+    """Claims the channel's first due delivery if it goes by itself and is so young that it need not be re-checked.
+
+    Returns None for none such.
+    """
     for head in _due(connection, channel, now, 1):
-        if _is_young(head, now, young):
+        if head.delivery.bundle is None and _is_young(head, now, young):
             return _start(connection, head, now)
     return None
 
@@ -157,6 +157,8 @@ def hand_back(connection: sqlite3.Connection, claimed: Claimed) -> None:
     attempt = (claimed.seq, claimed.attempt)
     if connection.execute(_UNSTART, attempt).rowcount == 1:
         connection.execute(_UNBEGIN, attempt)
+        if claimed.members:
+            bundles.unstart(connection, claimed)
 
 
 def record(
@@ -182,7 +184,10 @@ def record(
         raise StoreError(f"delivery {claimed.delivery.id} is not in attempt {claimed.attempt} any more")
     came = (ended, outcome.result.value, outcome.reason.value, outcome.status, outcome.detail)
     connection.execute(_END, (*came, *attempt))
-    texts.prune_one(connection, claimed.delivery.id)
+    if claimed.members:
+        connection.execute(_SETTLE_MEMBERS, (*settled, *attempt))
+    for one in claimed.together:
+        texts.prune_one(connection, one.delivery.id)
 
 
 def recover(tx: Session, now: datetime, tries: Mapping[str, int] | None = None) -> int:
@@ -197,13 +202,15 @@ def recover(tx: Session, now: datetime, tries: Mapping[str, int] | None = None) 
     again = Settlement(State.PENDING, Reason.INTERRUPTED, now)
     given_up = Settlement(State.DEAD, Reason.EXHAUSTED)
     left = tx.exec(select(DeliveryRow).where(_SENDING)).all()
-    for row in left:
+    leaders = [row for row in left if row.bundled_in in {None, row.seq}]
+    for row in leaders:
         _end(_open_attempt(tx, row), interrupted, now)
+    for row in left:
         row.in_doubt = True
         _settle(row, again if row.tries < most.get(row.channel, TRIES) else given_up, now)
     tx.flush()
     texts.prune(tx)
-    return len(left)
+    return len(leaders)
 
 
 def next_due(tx: Session, channel: str) -> datetime | None:
@@ -238,25 +245,26 @@ def unfinished(tx: Session, now: datetime) -> int:
 def _due(connection: sqlite3.Connection, channel: str, now: datetime, limit: int) -> Sequence[Claimed]:
     """Returns what could be claimed, as it is before."""
     found = connection.execute(_DUE, (channel, rows.stored(now), limit)).fetchall()
-    return [
-        Claimed(
-            seq,
-            Delivery(
-                id=id_,
-                event_id=event_id,
-                rule=rule,
-                channel=name,
-                order_key=order_key,
-                due_at=rows.moment_of(due_at),
-                not_before=None if begins is None else rows.moment_of(begins),
-            ),
-            attempts,
-            tries,
-            rows.moment_of(made_at),
-            rows.read_event(event, told),
-        )
-        for seq, id_, event_id, rule, name, order_key, due_at, begins, attempts, tries, made_at, told, *event in found
-    ]
+    return [claims.read(columns) for columns in found]
+
+
+def _admit(tx: Session, head: Claimed, terms: Terms | None, now: datetime, room: Room, tally: _Tally) -> Claimed | None:
+    """Returns what goes out now of what is due; None for nothing."""
+    waited = terms is not None and not _is_young(head, now, terms.after)
+    if terms is not None:
+        if waited and postpone(tx, head.seq, head.delivery, head.event, terms, now):
+            tally.put_off += 1
+            return None
+        if held_back := hold_back(tx, head, terms, now):
+            tally.put_off += held_back
+            tally.stale = True
+            return None
+    if head.bundled_in is not None:
+        return bundles.with_members(driver(tx), head)
+    if is_gathering(head):
+        tally.stale = True
+        return close(tx, head, terms, now, room, tally.superseded)
+    return recheck(tx, head, terms, now, tally.superseded) if terms is not None and waited else head
 
 
 def _is_young(head: Claimed, now: datetime, after: timedelta) -> bool:
@@ -264,24 +272,16 @@ def _is_young(head: Claimed, now: datetime, after: timedelta) -> bool:
     return head.delivery.not_before is None and now - head.made_at <= after
 
 
-def _recheck(tx: Session, head: Claimed, terms: Terms, now: datetime, superseded: list[Superseded]) -> Claimed | None:
-    """Returns what is sent in place of what could be; None for nothing, or for something that has to be asked for."""
-    rechecked = recheck_head(tx, head.seq, head.delivery, terms, now)
-    superseded += rechecked.superseded
-    if rechecked.event is None:
-        return None
-    passed = replace(head, event=rechecked.event)
-    # What was tried may have arrived, so that more is to be told.
-    swallowed = None if passed.attempt else swallow(tx, passed.seq, passed.delivery, passed.event, now)
-    superseded += [swallowed] if swallowed else []
-    return None if swallowed else passed
-
-
 def _start(connection: sqlite3.Connection, head: Claimed, now: datetime) -> Claimed:
     attempt, tries = head.attempt + 1, head.tries + 1
     connection.execute(_START, (attempt, tries, head.seq))
     connection.execute(_BEGIN, (head.seq, attempt, rows.stored(now)))
-    return replace(head, attempt=attempt, tries=tries)
+    started = replace(head, attempt=attempt, tries=tries)
+    if head.members:
+        if head.bundled_in is None:
+            bundles.join(connection, head)
+        bundles.start(connection, started)
+    return started
 
 
 def _open_attempt(tx: Session, row: DeliveryRow) -> AttemptRow:

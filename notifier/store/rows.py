@@ -209,6 +209,8 @@ def delivery_values(delivery: Delivery, now: datetime, state: State = State.PEND
         "superseded_by": None,
         "told": None,
         "not_before": delivery.not_before,
+        "bundle": delivery.bundle,
+        "bundled_in": None,
         "silence": delivery.silence,
         "story": _dump(delivery.story) if delivery.story else None,
     }
@@ -224,6 +226,7 @@ def delivery_of(row: DeliveryRow) -> Delivery:
         order_key=row.order_key,
         due_at=row.due_at,
         not_before=row.not_before,
+        bundle=row.bundle,
         silenced=Reason(row.reason) if row.reason and row.state == State.SILENCED else None,
         silence=row.silence,
         story=read_story(row.story),

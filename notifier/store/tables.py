@@ -205,6 +205,10 @@ MERGED = text("superseded_by IS NOT NULL")
 
 SWALLOWED = text("silence IS NOT NULL")
 
+GATHERED = text("bundle IS NOT NULL")
+
+BUNDLED = text("bundled_in IS NOT NULL")
+
 
 def _among(column: str, words: type[State | Result]) -> str:
     return f"{column} IN ({', '.join(repr(word.value) for word in words)})"
@@ -235,6 +239,11 @@ class DeliveryRow(Row, table=True):
         Index("ix_delivery_superseded_by", "superseded_by", sqlite_where=MERGED, postgresql_where=MERGED),
         # For what a silence swallowed.
         Index("ix_delivery_silence", "silence", sqlite_where=SWALLOWED, postgresql_where=SWALLOWED),
+        # For who goes out together, and how many did lately.
+        Index(
+            "ix_delivery_bundle", "channel", "bundle", "settled_at", sqlite_where=GATHERED, postgresql_where=GATHERED
+        ),
+        Index("ix_delivery_bundled_in", "bundled_in", sqlite_where=BUNDLED, postgresql_where=BUNDLED),
         Index("ix_delivery_held", "state", "reason", "event_id", sqlite_where=HELD, postgresql_where=HELD),
         {"sqlite_autoincrement": True},
     )
@@ -264,6 +273,11 @@ class DeliveryRow(Row, table=True):
     told: str | None = None
     #: When the time begins for which it waits; None for one that may go out as soon as it is made.
     not_before: datetime | None = None
+    #: With which others it may become one message, as `core.bundle` writes it; None for one that goes by itself.
+    bundle: str | None = None
+    #: The delivery that leads the message which tells it, itself for that one; None as long as it was not tried
+    #: together with others. They share its attempts, and all that becomes of it.
+    bundled_in: int | None = Field(default=None, foreign_key="delivery.seq")
     #: The silence that swallowed it.
     silence: int | None = Field(default=None, foreign_key="silence.id")
     #: What was decided about it, and why: pairs of texts as JSON; None for nothing.

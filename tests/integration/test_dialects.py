@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.channels.channel import Parcel, open_channel
+from notifier.core.bundle import Bundle, BundleKind
 from notifier.core.delivery import Outcome, Reason, Result
+from notifier.core.digest import digest, gathered
 from notifier.core.escape import Target
+from notifier.core.grant import USUAL
 from notifier.core.message import BODY_LIMIT, TITLE_LIMIT, Message, Renderer
 from tests import dialects
 from tests.builders import NOW, appointment, event, rule, seen
@@ -174,6 +177,51 @@ def assert_harmless(shown: Shown, value: str) -> None:
     """Asserts that an eye sees what was meant, to the last letter, and nothing but text."""
     assert shown.marks == ()
     assert as_seen(shown.text) == intended(value)
+
+
+# ---- what is told together
+
+
+def together(target: Target, value: str = "1701") -> Message:
+    """Returns the message that tells two changes, of one of which this value is the id and the office."""
+    events = (event(appointment(id=value, office=value)), event(appointment(id="1702"), status="NO_SHOW"))
+    bundle = Bundle(BundleKind.DIGEST, "all", (("office", value),))
+    return digest(gathered(bundle, [seen(one) for one in events], USUAL), BRUSSELS, target)
+
+
+TOGETHER = """\
+2 changes, office 1701: 1 cancelled, 1 no-show
+When              Appointment  What       Status
+Tue 24 Nov 10:00  1701         Cancelled  cancelled
+Tue 24 Nov 10:00  1702         No-show    no-show"""
+
+
+@TRUSTED
+@DIALECTS
+def test_changes_that_are_told_together(dialect: Dialect, certified: Certified) -> None:
+    """The table is read line by line, with the same words in the same places."""
+    shown = told(dialect, certified, together(TARGETS.get(dialect, Target.CHAT)))
+    assert shown == Shown(TOGETHER, footer="notifier" if dialect is dialects.SLACK else "")
+
+
+@TRUSTED
+@DIALECTS
+def test_a_table_is_harmless(dialect: Dialect, certified: Certified) -> None:
+    """Whatever somebody typed into a cell, it is text there, on its line."""
+    for value in TYPED:
+        shown = told(dialect, certified, together(TARGETS.get(dialect, Target.CHAT), value))
+        assert shown.marks == ()
+        assert len(shown.text.splitlines()) == len(TOGETHER.splitlines())
+
+
+@TRUSTED
+def test_a_mail_with_a_table(certified: Certified) -> None:
+    """Its HTML is a table, of whose cells each is text; as plain text, each cell has a line."""
+    mail, plain, html = mailed("ssl", certified, together(Target.HTML, "<b>x</b> &amp; 12"))
+    assert mail["Subject"] == "2 changes, office <b>x</b> &amp; 12: 1 cancelled, 1 no-show"
+    assert "When\nAppointment\nWhat\nStatus\n\nTue 24 Nov 10:00\n<b>x</b> &amp; 12\nCancelled" in plain.text
+    assert set(html.marks) == {"tag: table", "tag: tr", "tag: th", "tag: td"}
+    assert "<b>x</b> &amp; 12" in html.text
 
 
 # ---- one plain message each, word for word

@@ -7,7 +7,7 @@ Every fenced block has a mark before it, so that none is passed over by accident
               `cases: pass`, `cases: fail`: a file with cases for the rules above
     text      `tested`: what `rules test` prints for the cases above
               `message: EVENT`, `verdicts: EVENT`, `route: EVENT`: what the rules above come to for one of EVENTS;
-              `drawing`
+              `together: EVENT, EVENT`: the message that tells several, of appointments 1701 and on; `drawing`
               `queries: SOURCE`: what `plan --queries` prints for the rules above, before the first run
     json      `document: EVENT`: what a webhook gets; `json`, `json: lines`: anything that parses
     python    `receiver`: is sent signed webhooks
@@ -29,6 +29,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from jsonschema import Draft7Validator
+from msgspec import structs
 
 from notifier.case_view import show_test_run
 from notifier.cases import run_cases
@@ -45,13 +46,16 @@ from notifier.config.schema import config_schema, rules_schema
 from notifier.config.settings import Settings, load_settings
 from notifier.config.table import Table
 from notifier.core.appointment import WATCHED_FIELDS
+from notifier.core.bundle import bundle_of
 from notifier.core.change import Kind
 from notifier.core.delivery import Reason, Result
+from notifier.core.digest import digest, gathered
 from notifier.core.document import document
 from notifier.core.duration import parse_duration
 from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.facts import sample_facts
+from notifier.core.grant import USUAL
 from notifier.core.message import BODY_LIMIT, DEFAULT_BODY, DEFAULT_TITLE, TITLE_LIMIT, Message, Renderer
 from notifier.core.notice import _WORDS
 from notifier.core.plan import Plan, Recorded
@@ -103,7 +107,7 @@ MARKS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"run", "not run"}),
     "console": frozenset({"run", "not run"}),
     "ini": frozenset({"not run"}),
-    "text": frozenset({"message", "verdicts", "route", "tested", "queries", "drawing", "demo"}),
+    "text": frozenset({"message", "verdicts", "route", "together", "tested", "queries", "drawing", "demo"}),
     "json": frozenset({"document", "json"}),
     "python": frozenset({"receiver"}),
     "jinja": frozenset({"default title", "default body"}),
@@ -313,6 +317,28 @@ def test_what_cases_come_to(block: Block, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     _, shown = result_of(above(block, "cases"), tmp_path)
     assert block.text.split() == shown.split(), shown
+
+
+@pytest.mark.parametrize("block", marked("together"), ids=str)
+def test_what_is_told_together(block: Block, tmp_path: Path) -> None:
+    """Below a rule stands the one message that tells several changes, as it really comes."""
+    rules = rules_of([one for one in marked("rules") if one.page == block.page and one.line < block.line][-1], tmp_path)
+    told = [renumbered(EVENTS[name], str(1701 + number)) for number, name in enumerate(block.detail.split(", "))]
+    (rule,) = rules
+    assert all(verdict.matched for happened in told for verdict in walk(rules, happened))
+    bundles = {bundle_of(rule.name, happened, rule.group, rule.digest, rule.throttle) for happened in told}
+    (bundle,) = bundles
+    assert bundle is not None
+    about = gathered(bundle, [seen(happened) for happened in told], USUAL)
+    message = digest(about, ZoneInfo("Europe/Brussels"), Target.TEXT)
+    assert block.text.rstrip() == frame(message.title, message.body).rstrip()
+
+
+def renumbered(happened: Event, id_: str) -> Event:
+    """Returns the same of another appointment."""
+    assert happened.before is not None
+    before, after = (structs.replace(state, id=id_) for state in (happened.before, happened.after))
+    return replace(happened, before=before, after=after)
 
 
 @pytest.mark.parametrize("block", marked("queries"), ids=str)

@@ -14,11 +14,11 @@ from notifier.core.recheck import Terms
 from notifier.core.rule import to_status
 from notifier.store import backlog, history, hold, letters, outbox, snapshot, texts
 from notifier.store.backlog import Superseded
+from notifier.store.claimed import Claimed
 from notifier.store.database import Store, open_store
 from notifier.store.driver import driver
 from notifier.store.history import DeliveryRecord, Successor
 from notifier.store.letters import Selection
-from notifier.store.outbox import Claimed
 from tests.builders import rule
 from tests.one_life import ACCEPTED, CANCELLED, MOVED, MOVED_ON, Life
 from tests.store_values import MINUTE, NOW, appointment, known, plan

@@ -11,10 +11,10 @@ from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.event import Event
 from notifier.errors import StoreError
 from notifier.store import history, outbox, rows, snapshot
+from notifier.store.claimed import Claimed
 from notifier.store.database import Store, open_store
 from notifier.store.driver import driver
 from notifier.store.history import AttemptRecord
-from notifier.store.outbox import Claimed
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
 
 DELIVERED = Outcome(Result.DELIVERED, Reason.OK, 200)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.hours import Calendar, is_open, next_opening
+from notifier.core.hours import Calendar, is_open, next_opening, next_time
 
 MINUTE = timedelta(minutes=1)
 
@@ -80,6 +80,25 @@ def test_a_day_of_two_changes_nothing_but_its_length(data: st.DataObject, day: d
     openings = sum(now and not before for before, now in pairwise(looks))
     # Three days in UTC touch at most five local ones.
     assert openings <= 5
+
+
+@given(st.data(), st.sampled_from(DAYS), st.integers(-2000, 2000))
+def test_the_next_time_is_the_first_that_the_clock_shows(data: st.DataObject, day: date, minutes: int) -> None:
+    """Whoever looks at the clock every minute sees none of the times before; what it leaves out is when it jumps."""
+    zone = ZoneInfo(data.draw(st.sampled_from(ZONES)))
+    days = data.draw(st.frozensets(st.integers(0, 6), min_size=5))
+    times = data.draw(st.frozensets(clocks, min_size=1, max_size=3))
+    moment = datetime.combine(day, time(12), UTC) + minutes * MINUTE
+    found = next_time(days, times, zone, moment)
+    assert found >= moment
+    walked = moment
+    while walked < found:
+        local = walked.astimezone(zone).replace(tzinfo=None, fold=0)
+        again = walked.astimezone(zone).fold == 1
+        assert again or local.time() not in times or local.weekday() not in days
+        walked += MINUTE
+    jumps = found.astimezone(zone).utcoffset() != (found - MINUTE).astimezone(zone).utcoffset()
+    assert jumps or found.astimezone(zone).time() in times
 
 
 def test_the_hour_that_comes_twice() -> None:

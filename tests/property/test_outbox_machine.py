@@ -32,11 +32,11 @@ from notifier.core.policy import Trial, after_attempt
 from notifier.core.rule import judge
 from notifier.store import history, hold, letters, outbox, snapshot
 from notifier.store.backlog import Superseded
+from notifier.store.claimed import Claimed
 from notifier.store.database import open_store
 from notifier.store.driver import driver
 from notifier.store.history import Successor
 from notifier.store.letters import DECIDABLE, Selection
-from notifier.store.outbox import Claimed
 from tests.outbox_model import (
     APPOINTMENTS,
     CHANNELS,

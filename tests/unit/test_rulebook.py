@@ -1,8 +1,9 @@
 """Files with rules become rules, or a complaint for every mistake in any of them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,6 +12,7 @@ from notifier.config.rulebook import RULES_LIMIT, VALUES_LIMIT, WhereTable, load
 from notifier.config.settings import load_settings
 from notifier.config.toml_file import SIZE_LIMIT
 from notifier.core.appointment import Appointment
+from notifier.core.bundle import Digest, Group, Throttle
 from notifier.core.change import FieldChange, Kind
 from notifier.core.event import Event
 from notifier.core.rule import ID_FIELDS, WORD_FIELDS, Rule, judge
@@ -448,9 +450,62 @@ def test_mistakes_about_the_clock(tmp_path: Path, text: str, complaint: str) -> 
     assert complaint in [one.removeprefix("rules/a.toml:") for one in complaints(tmp_path, a=ASKING.format(text))]
 
 
+def test_what_is_told_together(tmp_path: Path) -> None:
+    """What is left out has a good default; the zone is that of the configuration."""
+    (rule,) = load(
+        tmp_path, a=RULE + 'group = { by = "office", wait = "30s" }\nthrottle = { by = "office", most = 3, per = "1h" }'
+    )
+    assert rule.group == Group(timedelta(seconds=30), ("office",), 50)
+    assert rule.throttle == Throttle(3, timedelta(hours=1), ("office",))
+    (rule,) = load(tmp_path, a=RULE + 'digest = { at = ["16:00", "08:00"] }')
+    assert rule.digest == Digest((time(8), time(16)), ZoneInfo("UTC"))
+    (rule,) = load(
+        tmp_path, a=RULE + 'digest = { at = "08:00", days = "sat-sun", zone = "UTC", by = ["kind", "source"] }'
+    )
+    assert rule.digest == Digest((time(8),), ZoneInfo("UTC"), ("kind", "source"), frozenset({5, 6}))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("group = {}", "5: `wait` is missing"),
+        ('group = { wait = "30s", most = 1 }', "5: `most` must be 2 or more, not `1`"),
+        (
+            'group = { wait = "30s", by = "ofice" }',
+            "5: `by`: there is no thing to gather by `ofice`; did you mean `office`?",
+        ),
+        ('group = { wait = "30s", by = ["office", "office"] }', "5: `by` names `office` twice"),
+        ("digest = { at = [] }", "5: `at` must not be empty"),
+        ('digest = { at = "8:00" }', '5: `at` must be a time of day in quotes, like "08:00", not `8:00`'),
+        ('digest = { at = ["08:00", "08:00"] }', "5: `at` names `08:00` twice"),
+        (
+            'digest = { at = "08:00", zone = "Brussels" }',
+            "5: `zone`: there is no time zone `Brussels`; did you mean `Europe/Brussels`?",
+        ),
+        ("throttle = { most = 3 }", "5: `per` is missing"),
+        (
+            'group = { wait = "30s" }\ndigest = { at = "08:00" }',
+            "6: `digest` can't stand beside `group`: what is told at its times need not be gathered before",
+        ),
+        (
+            'digest = { at = "08:00" }\nthrottle = { most = 1, per = "1h" }',
+            "6: `throttle` can't stand beside `digest`, whose times say how often there is a message",
+        ),
+        (
+            'group = { wait = "30s", by = "office" }\nthrottle = { most = 1, per = "1h" }',
+            "6: `throttle` must have the same `by` as `group`, whose messages it counts",
+        ),
+    ],
+)
+def test_mistakes_about_what_is_told_together(tmp_path: Path, text: str, complaint: str) -> None:
+    """What can't be gathered is said in words."""
+    found = [one.removeprefix("rules/a.toml:") for one in complaints(tmp_path, a=RULE + text)]
+    assert found == [complaint]
+
+
 @pytest.mark.parametrize(
     "key",
-    ["hold", "group", "digest", "throttle", "silence"],
+    ["hold", "silence"],
 )
 def test_keys_of_later_versions(tmp_path: Path, key: str) -> None:
     """What this version can't do is a mistake and not ignored."""

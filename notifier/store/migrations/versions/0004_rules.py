@@ -1,4 +1,4 @@
-"""Silences, what was decided about a delivery when it was made, and what rules ask the clock for."""
+"""Silences, what was decided about a delivery, which ones are one message, and what rules ask the clock for."""
 
 import sqlalchemy as sa
 import sqlmodel.sql.sqltypes
@@ -75,18 +75,21 @@ def _delivery() -> None:
         sa.Column("superseded_by", sa.Integer(), nullable=True),
         sa.Column("told", TEXT(), nullable=True),
         sa.Column("not_before", TIME(), nullable=True),
+        sa.Column("bundle", TEXT(), nullable=True),
+        sa.Column("bundled_in", sa.Integer(), nullable=True),
         sa.Column("silence", sa.Integer(), nullable=True),
         sa.Column("story", TEXT(), nullable=True),
         *_states("delivery"),
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_delivery_event_id_event")),
         sa.ForeignKeyConstraint(["superseded_by"], ["delivery.seq"], name=op.f("fk_delivery_superseded_by_delivery")),
+        sa.ForeignKeyConstraint(["bundled_in"], ["delivery.seq"], name=op.f("fk_delivery_bundled_in_delivery")),
         sa.ForeignKeyConstraint(["silence"], ["silence.id"], name=op.f("fk_delivery_silence_silence")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_delivery")),
         sa.UniqueConstraint("event_id", "rule", "channel", name=op.f("uq_delivery_event_id_rule_channel")),
         sa.UniqueConstraint("id", name=op.f("uq_delivery_id")),
         sqlite_autoincrement=True,
     )
-    op.execute("INSERT INTO new_delivery SELECT delivery.*, NULL, NULL, NULL FROM delivery")
+    op.execute("INSERT INTO new_delivery SELECT delivery.*, NULL, NULL, NULL, NULL, NULL FROM delivery")
     op.drop_table("delivery")
     op.rename_table("new_delivery", "delivery")
     op.create_index("ix_delivery_due", "delivery", ["channel", "state", "due_at", "seq"], sqlite_where=UNSETTLED)
@@ -98,6 +101,15 @@ def _delivery() -> None:
         "delivery",
         ["superseded_by"],
         sqlite_where=sa.text("superseded_by IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_delivery_bundle",
+        "delivery",
+        ["channel", "bundle", "settled_at"],
+        sqlite_where=sa.text("bundle IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_delivery_bundled_in", "delivery", ["bundled_in"], sqlite_where=sa.text("bundled_in IS NOT NULL")
     )
     op.create_index(
         "ix_delivery_silence", "delivery", ["silence"], sqlite_where=sa.text("silence IS NOT NULL")
