@@ -261,9 +261,9 @@ def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
     """Tell how the daemon is doing; exit with 1 unless it runs and its sources answer."""
     try:
         settings = load_planned(path, os.environ)
-    except ConfigError:
-        click.echo("A daemon that runs goes on with what it read before this was written:", err=True)
-        raise
+    except ConfigError as error:
+        click.echo(f"{error}\nA daemon that runs goes on with what it read before this was written.", err=True)
+        sys.exit(2)
     with Store.read_only(settings.store.url) as store:
         found = read_status(settings, store, utc_now())
     click.echo(views.as_json(found) if as_json else show_status(found, settings.zone))

@@ -10,7 +10,7 @@ from notifier.engage.simulator import Simulator
 
 NOW: Final = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 LIST: Final = "/enterprises/acme/appointments"
-WAIT: Final = 5.0  # seconds until a test gives up
+WAIT: Final = 20.0  # seconds until a test gives up
 
 # Given to every client, since httpx else reads the machine's certificates for each, which takes longer than a test.
 NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

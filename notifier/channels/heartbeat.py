@@ -23,9 +23,9 @@ class Monitor:
 
     def fetch(self) -> str:
         """Fetches the address once; returns why it was not heard, and nothing where it was."""
-        client = httpx.Client(
-            verify=_trust(), timeout=self._deadline_seconds, headers={"User-Agent": f"notifier/{__version__}"}
-        )
+        # That of the socket is longer, so that it is always ours that decides.
+        headers, timeout = {"User-Agent": f"notifier/{__version__}"}, 2 * self._deadline_seconds
+        client = httpx.Client(verify=_trust(), timeout=timeout, headers=headers)
         said: SimpleQueue[str] = SimpleQueue()
         # A time-out of a socket counts anew with every byte. What takes longer is left to itself, without its socket.
         Thread(target=lambda: said.put(_ask(client, self._url)), name="heartbeat", daemon=True).start()

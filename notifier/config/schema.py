@@ -14,7 +14,7 @@ from pydantic_core import core_schema
 
 from notifier.config.calendar_section import named_calendar
 from notifier.config.config_table import ConfigTable
-from notifier.config.rulebook import RuleFileTable
+from notifier.config.rule_table import RuleFileTable
 from notifier.config.table import Among, Table, as_tuple, numbers_as_tuple
 
 DIALECT = "http://json-schema.org/draft-07/schema#"

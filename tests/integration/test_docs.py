@@ -41,7 +41,8 @@ from notifier.config.case_file import case_files, load_cases
 from notifier.config.case_table import AppointmentTable, CaseFileTable
 from notifier.config.condition_cost import CONDITION_LIMIT, CROWD, LONGEST, PATTERN_LIMIT, REPEAT_LIMIT
 from notifier.config.config_table import ConfigTable
-from notifier.config.rulebook import RULES_LIMIT, VALUES_LIMIT, RuleTable, load_rulebook
+from notifier.config.rule_table import VALUES_LIMIT, RuleTable
+from notifier.config.rulebook import RULES_LIMIT, load_rulebook
 from notifier.config.schema import config_schema, rules_schema
 from notifier.config.settings import Settings, load_settings
 from notifier.config.table import Table

@@ -8,7 +8,7 @@ from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
 from notifier.config.config_table import ConfigTable
-from notifier.config.rulebook import RuleFileTable, RuleTable, WhereTable
+from notifier.config.rule_table import RuleFileTable, RuleTable, WhereTable
 from notifier.config.schema import config_schema, rules_schema
 from notifier.config.table import Table, as_tuple
 from notifier.core.recipients import Recipients

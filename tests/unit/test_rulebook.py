@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.config import condition
-from notifier.config.rulebook import RULES_LIMIT, VALUES_LIMIT, WhereTable, load_rulebook
+from notifier.config.rule_table import VALUES_LIMIT, WhereTable
+from notifier.config.rulebook import RULES_LIMIT, load_rulebook
 from notifier.config.settings import load_settings
 from notifier.config.toml_file import SIZE_LIMIT
 from notifier.core.appointment import Appointment

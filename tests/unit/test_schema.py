@@ -12,7 +12,8 @@ from jsonschema import Draft7Validator
 from notifier.config.channel_section import ChannelTable
 from notifier.config.config_table import ConfigTable, SourceTable
 from notifier.config.first_steps import SCHEMAS, starter_folder, write_first_files
-from notifier.config.rulebook import RuleFileTable, RuleTable, WhereTable, load_rulebook
+from notifier.config.rule_table import RuleFileTable, RuleTable, WhereTable
+from notifier.config.rulebook import load_rulebook
 from notifier.config.schema import config_schema, rules_schema
 from notifier.config.settings import load_settings
 from notifier.config.table import Table
