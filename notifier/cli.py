@@ -230,7 +230,12 @@ def test_send(channel: str, path: Path) -> None:
     patient = PatientChannel(opened, settings.channels[channel].timeout)
     excerpt = mask(event, settings.channels[channel].grant, SAMPLE_TEXTS)
     message = Renderer(settings.zone, opened.target, settings.directory).render(excerpt, SAMPLE_RULE, now)
-    parcel = Parcel(delivery_id(event.id, SAMPLE_RULE.name, channel), message, document(excerpt, SAMPLE_RULE.name), now)
+    parcel = Parcel(
+        delivery_id(event.id, SAMPLE_RULE.name, channel),
+        message,
+        document(excerpt, SAMPLE_RULE.name, settings.directory),
+        now,
+    )
     outcome = patient.send(parcel)
     patient.close()
     status = f" ({outcome.status})" if outcome.status else ""

@@ -255,7 +255,7 @@ class Sender:
     def _weigh(self, connection: sqlite3.Connection, claimed: Claimed) -> int:
         """Returns how many bytes of a document a delivery takes."""
         excerpt = mask(claimed.event, self._grant, self._texts(connection, claimed))
-        return document_size(document(excerpt, claimed.delivery.rule))
+        return document_size(document(excerpt, claimed.delivery.rule, self._directory))
 
     def _claim(self) -> _Owed | None:
         """Claims a delivery, after a look at how the lane stands."""
@@ -291,7 +291,11 @@ class Sender:
             return Outcome(Result.DEAD, Reason.TEMPLATE, detail=str(failure))
         self._pace.begin()
         delivery = claimed.delivery
-        content = digest_document(told, delivery.id) if told else document(excerpts[0], delivery.rule)
+        content = (
+            digest_document(told, delivery.id, self._directory)
+            if told
+            else document(excerpts[0], delivery.rule, self._directory)
+        )
         outcome = self._patient.send(Parcel(delivery.id, message, content, now))
         # The words of an answer may repeat what was sent, and are put on record.
         private = any(excerpt.texts for excerpt in excerpts)

@@ -65,9 +65,9 @@ def digest(told: Gathered, zone: ZoneInfo, target: Target, directory: Directory 
     return Message(cut(title, TITLE_LIMIT), body, target)
 
 
-def digest_document(told: Gathered, delivery: str) -> Mapping[str, object]:
+def digest_document(told: Gathered, delivery: str, directory: Directory = NO_DIRECTORY) -> Mapping[str, object]:
     """Returns the CloudEvents document that tells machines; `delivery` is the id of the one that leads."""
-    items = [document(excerpt, told.rule) for excerpt in told.excerpts]
+    items = [document(excerpt, told.rule, directory) for excerpt in told.excerpts]
     sources = {excerpt.event.source for excerpt in told.excerpts}
     return {
         "specversion": "1.0",

@@ -8,6 +8,7 @@ from msgspec import json
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
 from notifier.core.change import FieldChange
+from notifier.core.directory import NO_DIRECTORY, Directory
 from notifier.core.event import Event
 from notifier.core.grant import Excerpt, Texts
 
@@ -15,6 +16,17 @@ TYPE_PREFIX = "notifier.appointment."
 
 TEXTS_LIMIT = 15_000
 """Bytes of all personal texts of a document. Receivers need not take more than 20 kB, and the rest is 2 kB."""
+
+NAMES_LIMIT = 2_000
+"""Bytes of all names of a document; those that come after these are left out, and go by their ids."""
+
+_NAMED: Mapping[str, str] = {
+    "office": "office",
+    "subject": "subject",
+    "employee": "employee",
+    "other_employees": "employee",
+}
+"""Fields that refer to what a directory has entries of, and as what; the first have their names first."""
 
 _REFERENCES = frozenset(
     {
@@ -33,7 +45,7 @@ _REFERENCES = frozenset(
 """Fields that name another resource; written `{"id": ...}` as the API does."""
 
 
-def document(excerpt: Excerpt, rule: str) -> Mapping[str, object]:
+def document(excerpt: Excerpt, rule: str, directory: Directory = NO_DIRECTORY) -> Mapping[str, object]:
     """Returns the CloudEvents document that tells one rule's receivers of the event."""
     event = excerpt.event
     texts, omitted = _fitting(excerpt.texts)
@@ -50,7 +62,7 @@ def document(excerpt: Excerpt, rule: str) -> Mapping[str, object]:
             "kinds": [kind.value for kind in event.kinds],
             "detectedAt": say_instant(event.detected_at),
             "changes": [_change(change) for change in event.changes],
-            "appointment": _appointment(excerpt, texts),
+            "appointment": _appointment(excerpt, texts, directory),
         }
         | _stay(event)
         | ({"omitted": [_camel(name) for name in omitted]} if omitted else {}),
@@ -73,11 +85,26 @@ def document_size(content: Mapping[str, object]) -> int:
     return len(json.encode(content))
 
 
-def _appointment(excerpt: Excerpt, texts: Texts) -> dict[str, object]:
+def _appointment(excerpt: Excerpt, texts: Texts, directory: Directory) -> dict[str, object]:
     """Returns the fields that the channel may see, and no word of the others."""
     after, fields = excerpt.event.after, excerpt.grant.fields
-    seen = {_camel(name): _value(name, getattr(after, name)) for name in APPOINTMENT_FIELDS if name in fields}
-    return seen | {_camel(name): texts.get(name) for name in TEXT_FIELDS if name in fields}
+    seen = {name: _value(name, getattr(after, name)) for name in APPOINTMENT_FIELDS if name in fields}
+    _add_names(seen, directory)
+    return {_camel(name): value for name, value in seen.items()} | {
+        _camel(name): texts.get(name) for name in TEXT_FIELDS if name in fields
+    }
+
+
+def _add_names(seen: Mapping[str, object], directory: Directory) -> None:
+    """Puts the names that are known beside the ids, as far as there is room."""
+    left = NAMES_LIMIT
+    for field, kind in _NAMED.items():
+        value = seen.get(field)
+        for reference in value if isinstance(value, list) else [value] if isinstance(value, dict) else ():
+            name = directory.name_of(kind, reference["id"])
+            left -= len(json.encode(name)) if name else 0
+            if name and left >= 0:
+                reference["name"] = name
 
 
 def _fitting(texts: Texts) -> tuple[Texts, list[str]]:

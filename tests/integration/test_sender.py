@@ -2,16 +2,21 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec import structs
 
 from notifier.channels.channel import open_channel
 from notifier.core.delivery import Reason, State
-from notifier.core.policy import RETRY_DELAYS
+from notifier.core.directory import Directory, Entry
+from notifier.core.grant import USUAL
+from notifier.core.policy import PATIENT, RETRY_DELAYS
+from notifier.core.recipients import Recipients
 from notifier.core.rule import Rule
 from notifier.sender import Sender
 from notifier.store import history, snapshot
@@ -79,6 +84,19 @@ def test_what_is_owed_is_sent_once(store: Store, clock: HandClock) -> None:
     assert sent.settlement.state is State.DELIVERED
     (told,) = logs.of("delivered")
     assert (told["delivery"], told["channel"], told["attempt"]) == (owed_id, "crm", 1)
+
+
+def test_a_receiver_is_told_names(store: Store, clock: HandClock) -> None:
+    """What the directory calls the office stands beside its id in what goes out."""
+    book = Recipients(directory=Directory({("office", "12"): Entry("Brussels")}))
+    about = cancelled()
+    about = replace(about, after=structs.replace(about.after, office="12"))
+    with store.writing() as tx:
+        snapshot.apply(tx, plan([about], [owed(about, "crm", "all")]), about.detected_at)
+    with receiving() as receiver, closing(open_channel("crm", receiver.url)) as channel:
+        Sender(channel, store, RULES, ZoneInfo("UTC"), clock, PATIENT, USUAL, book).send_one()
+        (request,) = receiver.requests
+    assert json.loads(request.body)["data"]["appointment"]["office"] == {"id": "12", "name": "Brussels"}
 
 
 def test_nothing_is_owed(store: Store, clock: HandClock) -> None:

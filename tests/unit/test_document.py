@@ -8,7 +8,8 @@ import pytest
 
 from notifier.core.appointment import TEXT_FIELDS, Appointment
 from notifier.core.change import Kind
-from notifier.core.document import document
+from notifier.core.directory import Directory, Entry
+from notifier.core.document import NAMES_LIMIT, document
 from tests.builders import DAY, START, appointment, created, discovered, event, seen, stay, step, undated, watch
 
 
@@ -134,3 +135,42 @@ def test_it_is_json() -> None:
     """Whatever the event, the webhook can write it."""
     for about in (event(), created(undated()), step(appointment(), undated()), discovered(appointment())):
         assert orjson.loads(orjson.dumps(document(seen(about), "any"))) == document(seen(about), "any")
+
+
+BOOK = Directory(
+    {("office", "12"): Entry("Brussels"), ("employee", "301"): Entry("Jan"), ("employee", "302"): Entry("A")}
+)
+
+
+def named(about: Any, *fields: str, book: Directory = BOOK) -> Any:
+    return json_of(document(seen(about, *fields), "rule", book))["data"]["appointment"]
+
+
+def json_of(made: Any) -> Any:
+    return orjson.loads(orjson.dumps(made))
+
+
+def test_known_names_stand_beside_ids() -> None:
+    """A reference has its name as well, and one that nobody named has its id alone."""
+    found = named(event(appointment(office="12", subject="51", employee="301", other_employees=("302", "303"))))
+    assert found["office"] == {"id": "12", "name": "Brussels"}
+    assert found["subject"] == {"id": "51"}
+    assert found["employee"] == {"id": "301", "name": "Jan"}
+    assert found["otherEmployees"] == [{"id": "302", "name": "A"}, {"id": "303"}]
+
+
+def test_a_hidden_field_has_no_name_in_it() -> None:
+    """A channel that may not see the office is told neither its id nor its name."""
+    found = named(event(appointment(office="12", employee="301")), "employee")
+    assert "office" not in found
+    assert "Brussels" not in str(found)
+    assert found["employee"]["name"] == "Jan"
+
+
+def test_names_have_little_room() -> None:
+    """However long the names are, the document grows by no more than their limit allows."""
+    book = Directory({("employee", str(id_)): Entry("é" * 90) for id_ in range(300)})
+    about = event(appointment(other_employees=tuple(map(str, range(300)))))
+    names = [one["name"] for one in named(about, book=book)["otherEmployees"] if "name" in one]
+    assert names
+    assert len("".join(names).encode()) <= NAMES_LIMIT
