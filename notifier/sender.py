@@ -311,7 +311,7 @@ class Sender:
 
     def _message(self, claimed: Claimed, told: Gathered | Excerpt, now: datetime) -> Message:
         if isinstance(told, Gathered):
-            return digest(told, self._zone, self.channel.target, self._directory)
+            return digest(told, self._zone, self.channel.target, self._directory, self.channel.room)
         name = claimed.delivery.rule
         return self._renderer.render(told, self._rules.get(name) or _removed(name), now)
 

@@ -28,6 +28,7 @@ from notifier.channels.webhook import Webhook
 from notifier.channels.wire import overhear
 from notifier.core.delivery import Outcome
 from notifier.core.escape import Target
+from notifier.core.message import BODY_LIMIT, TITLE_LIMIT
 from notifier.errors import NotifierError
 
 __all__ = ["Channel", "ChannelError", "Parcel", "open_channel"]
@@ -55,6 +56,12 @@ class Channel:
     def shows_words(self) -> bool:
         """Whether a person will read title and body there; a webhook is sent the document alone."""
         return not any(isinstance(plugin, Webhook) for plugin in self._apprise)
+
+    @property
+    def room(self) -> int:
+        """How many characters of a body it shows; a tenth is for what its service makes of odd ones."""
+        shown = [plugin.body_maxlen - (0 if plugin.title_maxlen else TITLE_LIMIT) for plugin in self._apprise]
+        return max(min([BODY_LIMIT, *(one * 9 // 10 for one in shown)]), _LEAST_ROOM)
 
     def reopen(self) -> "Channel":
         """Returns the same channel, opened anew."""
@@ -92,6 +99,8 @@ class Channel:
             return None
         return NotifyFormat.HTML if self.target is Target.HTML else NotifyFormat.TEXT
 
+
+_LEAST_ROOM = 100
 
 _SMTP = frozenset({"mailto", "mailtos"})
 

@@ -26,7 +26,7 @@ TYPE: Final = "notifier.digest"
 DOCUMENT_LIMIT = 18_000
 """Bytes of all the changes that one document of a bundle tells. Receivers need not take more than 20 kB."""
 
-MAIL_LIMIT = 30_000
+MAIL_LIMIT = 200_000
 """Characters of a table in a mail, marks included."""
 
 CELL_LIMIT = 40
@@ -53,7 +53,9 @@ def gathered(bundle: Bundle, excerpts: Sequence[Excerpt], grant: Grant) -> Gathe
     return Gathered(bundle.rule, by, tuple(excerpts))
 
 
-def digest(told: Gathered, zone: ZoneInfo, target: Target, directory: Directory = NO_DIRECTORY) -> Message:
+def digest(
+    told: Gathered, zone: ZoneInfo, target: Target, directory: Directory = NO_DIRECTORY, room: int = BODY_LIMIT
+) -> Message:
     """Returns the message for people; times are in the zone, or in that of the appointment's office."""
     clean = defuse if target is Target.CHAT else plain
     counts = ", ".join(f"{number} {_small(what)}" for what, number in _counts(told.excerpts))
@@ -61,7 +63,7 @@ def digest(told: Gathered, zone: ZoneInfo, target: Target, directory: Directory 
     about = ", ".join(_named(name, value, directory) for name, value in told.by)
     title = clean(f"{total}{f', {about}' if about else ''}: {counts}")
     rows = [[clean(cut(cell, CELL_LIMIT)) for cell in row] for row in _table(told, zone, directory)]
-    body = _marked_up(rows) if target is Target.HTML else _aligned(rows)
+    body = _marked_up(rows) if target is Target.HTML else _aligned(rows, room)
     return Message(cut(title, TITLE_LIMIT), body, target)
 
 
@@ -131,11 +133,11 @@ def _start(excerpt: Excerpt) -> tuple[bool, datetime]:
     return start is None, start or excerpt.event.detected_at
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def _aligned(rows: Sequence[Sequence[str]], room: int) -> str:
     """Returns the rows as lines, as many as fit."""
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip() for row in rows]
-    kept = _fitting(lines, BODY_LIMIT - len(_more(len(rows))) - 1)
+    kept = _fitting(lines, room - len(_more(len(rows))) - 1)
     return "\n".join([*lines[:kept], *([_more(len(lines) - kept)] if kept < len(lines) else [])])
 
 

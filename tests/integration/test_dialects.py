@@ -1,5 +1,6 @@
 """What a person reads in Slack, Teams, Discord, mail and a program: through Apprise's real plugins, over real TLS."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -187,6 +188,19 @@ def together(target: Target, value: str = "1701") -> Message:
     events = (event(appointment(id=value, office=value)), event(appointment(id="1702"), status="NO_SHOW"))
     bundle = Bundle(BundleKind.DIGEST, "all", (("office", value),))
     return digest(gathered(bundle, [seen(one) for one in events], USUAL), BRUSSELS, target)
+
+
+@TRUSTED
+@DIALECTS
+def test_a_table_that_is_too_long_says_so(dialect: Dialect, certified: Certified) -> None:
+    """Where the service has no room for all lines, the last one that it shows says how many more there are."""
+    channel = open_channel("team", URLS[dialect])
+    events = [event(appointment(id=str(1000 + number))) for number in range(300)]
+    about = gathered(Bundle(BundleKind.DIGEST, "all", ()), [seen(one) for one in events], USUAL)
+    message = digest(about, BRUSSELS, TARGETS.get(dialect, Target.CHAT), room=channel.room)
+    channel.close()
+    last = told(dialect, certified, message).text.rstrip().splitlines()[-1]
+    assert re.search(r"and [0-9]+ more", last)
 
 
 TOGETHER = """\

@@ -93,13 +93,13 @@ def test_a_chat_finds_no_marks() -> None:
 @pytest.mark.parametrize(("target", "limit"), [(Target.TEXT, BODY_LIMIT), (Target.HTML, MAIL_LIMIT + 1000)])
 def test_it_says_how_many_more(target: Target, limit: int) -> None:
     """A table that would be too long ends with a number, and the title counts them all."""
-    events = [event(appointment(id=str(number))) for number in range(500)]
+    events = [event(appointment(id=str(number))) for number in range(3000)]
     message = digest(told(*events), BRUSSELS, target)
     assert len(message.body) <= limit
-    assert message.title == "500 changes: 500 cancelled"
+    assert message.title == "3000 changes: 3000 cancelled"
     last = message.body.splitlines()[-1].removeprefix("<p>").removesuffix("</p>")
     shown = message.body.count("<tr>") - 1 if target is Target.HTML else len(message.body.splitlines()) - 2
-    assert last == f"and {500 - shown} more"
+    assert last == f"and {3000 - shown} more"
     assert shown > 30
 
 
