@@ -77,15 +77,18 @@ class BundleMachine(RuleBasedStateMachine):
         self.states = {name: appointment(name) for name in APPOINTMENTS}
         self.revisions = 0
         self.made: dict[str, Delivery] = {}
-        self.ears = {(name, f"acme/{id_}"): Ear() for name in RULES for id_ in APPOINTMENTS}
+        self.asking: list[Rule] = []
+        self.ears: dict[tuple[str, str], Ear] = {}
         self.hand: Claimed | None = None
         #: By the id of the leader: what its message tells, and when it was first begun.
         self.messages: dict[str, tuple[tuple[str, str], ...]] = {}
         self.begun: list[tuple[datetime, str, str]] = []
         self.room = ROOMS["words"]
 
-    @initialize(room=st.sampled_from(list(ROOMS)))
-    def open(self, room: str) -> None:
+    @initialize(names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=2), room=st.sampled_from(list(ROOMS)))
+    def open(self, names: set[str], room: str) -> None:
+        self.asking = [one for name, one in RULES.items() if name in names]
+        self.ears = {(name, f"acme/{id_}"): Ear() for name in names for id_ in APPOINTMENTS}
         path = Path(self.folder.name) / "notifier.db"
         path.write_bytes(fresh_store())
         self.store = open_store(path, synchronous="normal")
@@ -100,32 +103,25 @@ class BundleMachine(RuleBasedStateMachine):
     # What may happen
 
     @rule(
-        changes=st.dictionaries(st.sampled_from(APPOINTMENTS), st.sampled_from(STATUSES), min_size=1),
-        names=st.just(set(RULES)) | st.sets(st.sampled_from(list(RULES)), min_size=1),
+        statuses=st.tuples(*(st.sampled_from(STATUSES) for _ in APPOINTMENTS)),
         born=st.sampled_from([State.PENDING] * 3 + [State.HELD]),
     )
-    def commit(self, changes: dict[str, str], names: set[str], born: State) -> None:
-        """A poll commits what became of some appointments; the rules that were not asked are told nothing of them."""
+    def commit(self, statuses: tuple[str, ...], born: State) -> None:
+        """A poll commits what became of the appointments."""
         events = []
-        for name, status in sorted(changes.items()):
+        for name, status in zip(APPOINTMENTS, statuses, strict=True):
             before = self.states[name]
             if status != before.status:
                 self.revisions += 1
                 after = structs.replace(before, status=status, updated_at=NOW + self.revisions * MINUTE)
                 events.append(step(before, after, self.revisions))
                 self.states[name] = after
-        asked = [one for name, one in RULES.items() if name in names]
-        deliveries = [
-            delivery for event in events for delivery in route(RULES, event, walk(asked, event), Context(now=self.now))
-        ]
+        context = Context(now=self.now)
+        deliveries = [one for event in events for one in route(RULES, event, walk(self.asking, event), context)]
         rows = [known(event.after, self.revisions) for event in events]
         with self.store.writing() as tx:
             snapshot.apply(tx, plan(events, deliveries, rows), self.now, born)
         self.made |= {delivery.id: delivery for delivery in deliveries}
-        for event in events:
-            for name in RULES.keys() - names:
-                # It will hear of the next change only.
-                self.ears[name, event.order_key].broken = True
 
     @rule()
     def end_run(self) -> None:
@@ -158,6 +154,15 @@ class BundleMachine(RuleBasedStateMachine):
             assert found.delivery.bundle is None
             self.hand = found
             self.check_message(found)
+
+    @precondition(lambda self: self.hand is None)
+    @rule(results=st.lists(st.sampled_from([Result.DELIVERED, Result.RETRY, Result.UNCERTAIN]), min_size=1, max_size=4))
+    def send(self, results: list[Result]) -> None:
+        """The lane sends one after the other."""
+        for result in results:
+            self.begin()
+            if self.hand is not None:
+                self.end(result)
 
     def check_message(self, message: Claimed) -> None:
         """It keeps its members, has no more than it may, and is not begun too soon after others."""
