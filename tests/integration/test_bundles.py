@@ -180,6 +180,19 @@ def test_a_digest_is_told_at_its_times(world: World) -> None:
     assert stories[0] == (("digest", "told at 2026-11-24 12:00 Europe/Brussels, with others"),)
 
 
+def test_a_late_digest_leaves_what_is_for_the_next(world: World) -> None:
+    """What came after its time is not in it, though it is known when it goes out."""
+    world.rules = [rule(name="all", channels=("users",), digest=DIGEST)]
+    first = cancel(world, 0)
+    world.round()
+    world.clock.now = NOON + MINUTE
+    late = cancel(world, 1)
+    world.round()
+    assert told(world) == [first]
+    world.round(4 * 60)
+    assert told(world) == [first, late]
+
+
 def test_a_digest_keeps_the_hours_of_its_rule(world: World) -> None:
     """What is due outside them waits for them."""
     afternoon = Hours(Calendar(name="late", zone=BRUSSELS, opens=time(13), closes=time(17)))
