@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.measure import machine
 from notifier.config.condition import Condition, ConditionError, compile_condition
-from notifier.core import facts as said
+from notifier.core import sample_facts
 from notifier.core.change import Kind
 from notifier.core.escape import Target, defuse
 from notifier.core.event import Event
@@ -117,7 +117,7 @@ def worst_template() -> tuple[float, str]:
 
     def render(template: str) -> None:
         templates = Templates(ZONE, defuse)
-        templates.begin(said.sample_facts()[0][1])
+        templates.begin(sample_facts.sample_facts()[0][1])
         try:
             templates.render(template)
         except TemplateFailed:

@@ -38,11 +38,11 @@ from notifier.core.brake import Decision
 from notifier.core.delivery import Result, delivery_id
 from notifier.core.document import document
 from notifier.core.duration import write_duration
-from notifier.core.facts import SAMPLE_TEXTS
 from notifier.core.grant import mask
 from notifier.core.message import Renderer
 from notifier.core.plan import Plan
 from notifier.core.rule import Rule
+from notifier.core.sample_facts import SAMPLE_TEXTS
 from notifier.daemon import Daemon, leave
 from notifier.decision import decidable, decide, show_decided
 from notifier.demo import run_demo

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from notifier.core import facts as said
+from notifier.core import sample_facts
 from notifier.core.escape import plain
 from notifier.core.grant import ALL, Grant
 from notifier.core.template import FILTERS, TemplateFailed, Templates
@@ -63,7 +64,7 @@ def _failures(source: str) -> list[tuple[int, str]]:
     except TemplateFailed as failed:
         return [(failed.line or 1, f"template: {failed.text}")]
     unknown = sorted(_unknown_variables(source, names))
-    for where, sample in () if unknown else said.sample_facts():
+    for where, sample in () if unknown else sample_facts.sample_facts():
         templates.begin(sample)
         try:
             templates.render(source)
@@ -73,7 +74,7 @@ def _failures(source: str) -> list[tuple[int, str]]:
 
 
 def _unknown_variables(source: str, names: Iterable[str]) -> Iterator[tuple[int, str]]:
-    sample = said.sample_facts()[0][1]
+    sample = sample_facts.sample_facts()[0][1]
     return ((_line_of(source, name), _unknown_variable(name, sample)) for name in names if not _exists(name, sample))
 
 

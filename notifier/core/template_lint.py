@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from notifier.core import facts as said
+from notifier.core import sample_facts
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
 from notifier.core.escape import plain
 from notifier.core.template import TemplateFailed, Templates
@@ -33,22 +34,22 @@ def says_nothing(template: str, sure: frozenset[str]) -> tuple[str, str] | None:
 
 
 def _full() -> Mapping[str, object]:
-    full, _ = said.sample_states()
-    return said.sample(full, full, said.SAMPLE_TEXTS)
+    full, _ = sample_facts.sample_states()
+    return sample_facts.sample(full, full, sample_facts.SAMPLE_TEXTS)
 
 
 def _lacking(sure: frozenset[str]) -> Iterator[tuple[str, Mapping[str, object]]]:
     """Yields made-up facts that lack one thing each, by what they lack."""
-    full, _ = said.sample_states()
+    full, _ = sample_facts.sample_states()
     for field in APPOINTMENT_FIELDS:
         if field not in _ALWAYS_THERE | sure:
             less = structs.replace(full, **{field: _EMPTY.get(field)})
-            yield f"appointment.{field}", said.sample(full, less, said.SAMPLE_TEXTS)
+            yield f"appointment.{field}", sample_facts.sample(full, less, sample_facts.SAMPLE_TEXTS)
     for name in TEXT_FIELDS:
-        texts = {one: text for one, text in said.SAMPLE_TEXTS.items() if one != name}
-        yield f"appointment.{name}", said.sample(full, full, texts)
+        texts = {one: text for one, text in sample_facts.SAMPLE_TEXTS.items() if one != name}
+        yield f"appointment.{name}", sample_facts.sample(full, full, texts)
     if "before" not in sure:
-        yield "before", said.sample(None, full, said.SAMPLE_TEXTS)
+        yield "before", sample_facts.sample(None, full, sample_facts.SAMPLE_TEXTS)
 
 
 def _text(templates: Templates, template: str, facts: Mapping[str, object]) -> str:

@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, NullPool, Pool, QueuePool, create_engine, event, inspect
-from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlmodel import Session
 
 from notifier.errors import AlreadyRunning, NoStore, SchemaTooNew, StoreError
+from notifier.store.failures import translated
 
 SCHEMA = "0004"
 """The schema that this version works with: the newest step in `migrations`."""
@@ -57,19 +57,6 @@ Transaction = Session
 Synchronous = Literal["full", "normal"]
 
 _SYNCHRONOUS = "synchronous"
-
-_TROUBLES = {
-    sqlite3.SQLITE_BUSY: "another process has kept it locked for too long",
-    sqlite3.SQLITE_LOCKED: "another connection has kept it locked for too long",
-    sqlite3.SQLITE_READONLY: "it can't be written to",
-    sqlite3.SQLITE_FULL: "there is no space left on its disk",
-    sqlite3.SQLITE_CANTOPEN: "it can't be opened",
-    sqlite3.SQLITE_IOERR: "its disk fails",
-    sqlite3.SQLITE_CORRUPT: "it is damaged",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite file",
-    sqlite3.SQLITE_PERM: "this user may not use it",
-    sqlite3.SQLITE_AUTH: "this user may not use it",
-}
 
 
 class Store:
@@ -147,7 +134,7 @@ class Store:
         if not self._turn.acquire(timeout=PATIENCE_SECONDS):
             raise StoreError(f"the store {self.path} is busy: another thread does not finish its writing")
         try:
-            with _translated(self.path):
+            with translated(self.path):
                 yield self._writer
         finally:
             self._turn.release()
@@ -155,7 +142,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Gives a transaction that sees one consistent state, waits for no writer and can't write."""
-        with _translated(self.path), Session(self._reader) as tx:
+        with translated(self.path), Session(self._reader) as tx:
             yield tx
 
     def try_writing(self) -> None:
@@ -223,7 +210,7 @@ class Store:
         if self._writer is None or not self._turn.acquire(timeout=PATIENCE_SECONDS):
             return
         try:
-            with _translated(self.path), closing(self._writer.raw_connection()) as connection:
+            with translated(self.path), closing(self._writer.raw_connection()) as connection:
                 for step in ("busy_timeout = 100", "wal_checkpoint(TRUNCATE)", f"busy_timeout = {BUSY_MILLISECONDS}"):
                     connection.cursor().execute(f"PRAGMA {step}")
         finally:
@@ -388,7 +375,7 @@ def _migrate(path: Path) -> None:
 
     # Batch migrations drop tables that others refer to; what they leave is checked at the end.
     engine = _engine(path, "BEGIN IMMEDIATE", _MIGRATING, size=0)
-    with _translated(path), engine.begin() as connection:
+    with translated(path), engine.begin() as connection:
         schema = _schema_of(connection, path)
         if schema == SCHEMA:
             return  # another process was faster
@@ -410,22 +397,3 @@ def _back_up(path: Path) -> None:
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as copy:
         source.backup(copy)
     part.replace(target)
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turns what SQLite reports about the file into words; what only a mistake in our code causes stays as it is."""
-    try:
-        yield
-    except DatabaseError as error:
-        if type(error) not in {DatabaseError, OperationalError}:
-            raise
-        raise StoreError(_say(path, error.orig)) from error
-    except sqlite3.Error as error:
-        raise StoreError(_say(path, error)) from error
-
-
-def _say(path: Path, error: BaseException | None) -> str:
-    # The low byte is the kind of trouble, the rest its variety.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return f"the store {path} can't be used: {_TROUBLES.get(code, error)}"

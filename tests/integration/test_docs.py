@@ -55,7 +55,6 @@ from notifier.core.document import document
 from notifier.core.duration import parse_duration
 from notifier.core.escape import Target
 from notifier.core.event import Event
-from notifier.core.facts import sample_facts
 from notifier.core.grant import USUAL
 from notifier.core.message import BODY_LIMIT, DEFAULT_BODY, DEFAULT_TITLE, TITLE_LIMIT, Message, Renderer
 from notifier.core.notice import _WORDS
@@ -63,6 +62,7 @@ from notifier.core.plan import Plan, Recorded
 from notifier.core.policy import JITTER, RETRY_DELAYS
 from notifier.core.route import Context, route
 from notifier.core.rule import Rule, walk
+from notifier.core.sample_facts import sample_facts
 from notifier.core.template import FILTERS, FUEL
 from notifier.core.template_check import JOIN_LIMIT, TAG_LIMIT, TAGS, TEMPLATE_LIMIT
 from notifier.core.work import CALL, WORK

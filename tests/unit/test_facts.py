@@ -11,7 +11,6 @@ from notifier.core.event import Event
 from notifier.core.facts import (
     facts,
     headline,
-    sample_facts,
     say_date,
     say_move,
     say_span,
@@ -22,6 +21,7 @@ from notifier.core.facts import (
     say_who,
     words,
 )
+from notifier.core.sample_facts import sample_facts
 from tests.builders import (
     DAY,
     HOUR,
