@@ -28,10 +28,6 @@ METADATA = MetaData(
 """Every constraint has a name, without which SQLite's tables can't be altered by a later migration."""
 
 
-LISTED = text("vanished_at IS NULL")
-OPEN = text("vanished_at IS NULL AND status = 'ACCEPTED'")
-
-
 class Row(SQLModel):
     """What all tables share: the names of their constraints."""
 
@@ -45,9 +41,7 @@ class AppointmentRow(Row, table=True):
     # What every poll asks of every row is answered from this alone: a row with its state is twenty times as large.
     __table_args__ = (
         Index("ix_appointment_span", "source", "start", "status", "vanished_at", "id", "digest"),
-        # For what the rules ask the clock for: who is in a status since when, and whose end is past.
-        Index("ix_appointment_stay", "source", "status", "status_since", "id", sqlite_where=LISTED),
-        Index("ix_appointment_end", "source", "status", "end", "id", sqlite_where=OPEN),
+        # Those for what rules ask the clock for are made where one asks: see `watches.enrol`.
     )
 
     source: str = Field(primary_key=True)

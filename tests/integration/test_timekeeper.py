@@ -106,6 +106,7 @@ def test_a_rule_that_was_away_is_new(world: TimedWorld) -> None:
 def test_nobody_is_walked_through(world: TimedWorld, kind: Kind) -> None:
     """Whoever is asked for is found by an index, with what was told of them."""
     asked = watch(kind=kind)
+    world.restart([asking(asked)])
     for question in watches.questions("acme", "asks", asked, NOW, NOW + DAY, NOW + DAY):
         plan = plan_of(world.store, question)
         assert len(plan) == 2, plan
@@ -113,6 +114,24 @@ def test_nobody_is_walked_through(world: TimedWorld, kind: Kind) -> None:
         assert ">" in plan[0]
         assert "<" in plan[0]
         assert "SEARCH watch USING INDEX" in plan[1]
+
+
+def test_an_index_is_there_while_a_rule_asks(world: TimedWorld) -> None:
+    """Nobody else pays for it; it is made of what the snapshot has, and goes with the last rule that asks."""
+
+    def indexes() -> set[str]:
+        with world.store.reading() as tx:
+            found = driver(tx).execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'appointment'"
+            )
+            return {name for (name,) in found} & {"ix_appointment_stay", "ix_appointment_end"}
+
+    world.restart([asking(watch(kind=Kind.OVERDUE), name="late"), asking(watch(kind=Kind.STAYS), name="open")])
+    assert indexes() == {"ix_appointment_stay", "ix_appointment_end"}
+    world.restart([asking(watch(kind=Kind.OVERDUE), name="late"), asking(watch(kind=Kind.BEFORE_START), name="near")])
+    assert indexes() == {"ix_appointment_end"}
+    world.restart([])
+    assert indexes() == set()
 
 
 def plan_of(store: Store, question: Question) -> list[str]:

@@ -13,7 +13,6 @@ STATES = (
 UNSETTLED = sa.text("settled_at IS NULL")
 TEXT = sqlmodel.sql.sqltypes.AutoString
 TIME = sqlmodel.sql.sqltypes.UTCDateTime
-LISTED = "vanished_at IS NULL"
 
 
 def _states(table: str) -> list[sa.CheckConstraint]:
@@ -159,18 +158,6 @@ def _appointment() -> None:
     )
     with op.batch_alter_table("appointment") as appointment:
         appointment.alter_column("status_since", nullable=False)
-    op.create_index(
-        "ix_appointment_stay",
-        "appointment",
-        ["source", "status", "status_since", "id"],
-        sqlite_where=sa.text(LISTED),
-    )
-    op.create_index(
-        "ix_appointment_end",
-        "appointment",
-        ["source", "status", "end", "id"],
-        sqlite_where=sa.text(f"{LISTED} AND status = 'ACCEPTED'"),
-    )
 
 
 def _watch() -> None:
