@@ -20,6 +20,7 @@ from notifier.core.change import Kind
 from notifier.core.escape import Target, defuse
 from notifier.core.event import Event
 from notifier.core.message import Renderer
+from notifier.core.readers import Readers
 from notifier.core.rule import Rule, field_among, lead_time, on_kinds, shared, to_status, walk
 from notifier.core.template import TemplateFailed, Templates
 from tests.builders import NOW, appointment, event, seen
@@ -62,7 +63,7 @@ def matching(rules: Sequence[Rule]) -> Step:
 
 def rendering(rules: Sequence[Rule]) -> Step:
     """Returns what finds the verdicts of all rules, and renders a message for each that matches."""
-    renderer = Renderer(ZONE, Target.CHAT)
+    renderer = Renderer(Readers(ZONE), Target.CHAT)
 
     def step(about: Event) -> object:
         matched = [rule for rule, verdict in zip(rules, walk(rules, about), strict=True) if verdict.matched]

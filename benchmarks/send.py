@@ -36,6 +36,7 @@ from notifier.core.document import document
 from notifier.core.event import Event
 from notifier.core.grant import USUAL, mask
 from notifier.core.plan import Plan, Recorded
+from notifier.core.readers import Readers
 from notifier.core.rule import Rule, Verdict, on_kinds
 from notifier.logs import configure_logs
 from notifier.sample import sample_event
@@ -142,7 +143,7 @@ def ours(what: str, urls: Mapping[str, str], deliveries: int, folder: Path) -> F
 
 def _sender(store: Store, name: str, url: str) -> Sender:
     channel = open_channel(name, url, [SECRET] if url.startswith("http") else [])
-    return Sender(channel, store, {RULE.name: RULE}, ZoneInfo("UTC"), utc_now)
+    return Sender(channel, store, {RULE.name: RULE}, Readers(ZoneInfo("UTC")), utc_now)
 
 
 def _drain(senders: list[Sender]) -> None:

@@ -11,7 +11,7 @@ from notifier.cases import CaseResult, StepResult, TestRun
 from notifier.core.coverage import Coverage, Uncovered
 from notifier.core.delivery import State
 from notifier.core.expectation import Expected, Mismatch, Missing
-from notifier.core.facts import headline
+from notifier.core.headline import headline
 from notifier.core.told import Told
 from notifier.store.history import DeliveryRecord
 from notifier.views import say_time_of, show_verdicts, wrap

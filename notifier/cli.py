@@ -63,7 +63,7 @@ from notifier.status_view import show_status
 from notifier.store import history
 from notifier.store.database import Store, open_store
 from notifier.supervisor import Supervisor
-from notifier.wiring import grants_of, manner_of, open_channels, open_clients, recipients_of
+from notifier.wiring import grants_of, manner_of, open_channels, open_clients, readers_of, recipients_of
 
 REHEARSING = frozenset({"replay", "rules"})
 """Commands that let both lines work on nothing but a store of their own."""
@@ -194,7 +194,7 @@ def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
             return
         plans = list(_plans(settings, rules, store, watcher))
     renderers = {
-        name: Renderer(settings.zone, one.target, settings.directory) for name, one in open_channels(settings).items()
+        name: Renderer(readers_of(settings, name), one.target) for name, one in open_channels(settings).items()
     }
     preview = make_preview(plans, rules, renderers, grants_of(settings), utc_now())
     click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))
@@ -229,7 +229,7 @@ def test_send(channel: str, path: Path) -> None:
     opened = open_channels(settings, [channel])[channel]
     patient = PatientChannel(opened, settings.channels[channel].timeout)
     excerpt = mask(event, settings.channels[channel].grant, SAMPLE_TEXTS)
-    message = Renderer(settings.zone, opened.target, settings.directory).render(excerpt, SAMPLE_RULE, now)
+    message = Renderer(readers_of(settings, channel), opened.target).render(excerpt, SAMPLE_RULE, now)
     parcel = Parcel(
         delivery_id(event.id, SAMPLE_RULE.name, channel),
         message,

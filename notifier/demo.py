@@ -22,7 +22,7 @@ from notifier.config.first_steps import starter_folder
 from notifier.config.rulebook import load_rulebook
 from notifier.config.settings import load_settings
 from notifier.core.delivery import State
-from notifier.core.facts import say_moment
+from notifier.core.language import ENGLISH
 from notifier.daemon import Daemon
 from notifier.engage.simulated.enterprise import Enterprise
 from notifier.engage.simulated.faults import OFF, Faults
@@ -320,7 +320,7 @@ def _daemon(folder: Path, api: Simulator, store: Store, clock: Clock, *, faults:
 
 def _welcome(seed: int, appointments: int) -> str:
     return (
-        f"A made-up enterprise with {appointments} appointments; it is {say_moment(MORNING, ZONE)} there.\n"
+        f"A made-up enterprise with {appointments} appointments; it is {ENGLISH.say_moment(MORNING, ZONE)} there.\n"
         f"Nothing leaves this machine. Life number {seed} (--seed); Ctrl-C ends it.\n"
     )
 

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -26,6 +25,7 @@ from notifier.core.event import Event
 from notifier.core.grant import NO_TEXTS, USUAL, Excerpt, Grant, Texts, mask
 from notifier.core.message import WORDLESS, Message, Renderer
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt, read_outcome
+from notifier.core.readers import Readers
 from notifier.core.recheck import Terms
 from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.rule import Rule
@@ -98,7 +98,7 @@ class Sender:
         channel: Channel,
         store: Store,
         rules: Mapping[str, Rule],
-        zone: ZoneInfo,
+        readers: Readers,
         clock: Clock,
         policy: Policy = PATIENT,
         grant: Grant = USUAL,
@@ -115,8 +115,8 @@ class Sender:
         self._pace = Pace(policy.interval)
         #: As it was when it was last asked.
         self._standing = OPEN
-        self._zone, self._directory = zone, recipients.directory
-        self._renderer = Renderer(zone, channel.target, recipients.directory)
+        self._readers = readers
+        self._renderer = Renderer(readers, channel.target)
         self._room = AMPLE if channel.shows_words else Room(DOCUMENT_LIMIT, self._weigh)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
@@ -255,7 +255,7 @@ class Sender:
     def _weigh(self, connection: sqlite3.Connection, claimed: Claimed) -> int:
         """Returns how many bytes of a document a delivery takes."""
         excerpt = mask(claimed.event, self._grant, self._texts(connection, claimed))
-        return document_size(document(excerpt, claimed.delivery.rule, self._directory))
+        return document_size(document(excerpt, claimed.delivery.rule, self._readers.directory))
 
     def _claim(self) -> _Owed | None:
         """Claims a delivery, after a look at how the lane stands."""
@@ -292,9 +292,9 @@ class Sender:
         self._pace.begin()
         delivery = claimed.delivery
         content = (
-            digest_document(told, delivery.id, self._directory)
+            digest_document(told, delivery.id, self._readers.directory)
             if told
-            else document(excerpts[0], delivery.rule, self._directory)
+            else document(excerpts[0], delivery.rule, self._readers.directory)
         )
         outcome = self._patient.send(Parcel(delivery.id, message, content, now))
         # The words of an answer may repeat what was sent, and are put on record.
@@ -311,7 +311,7 @@ class Sender:
 
     def _message(self, claimed: Claimed, told: Gathered | Excerpt, now: datetime) -> Message:
         if isinstance(told, Gathered):
-            return digest(told, self._zone, self.channel.target, self._directory, self.channel.room)
+            return digest(told, self._readers, self.channel.target, self.channel.room)
         name = claimed.delivery.rule
         return self._renderer.render(told, self._rules.get(name) or _removed(name), now)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from notifier.core.delivery import State
-from notifier.core.facts import headline
+from notifier.core.headline import headline
 from notifier.inquiry import MOST_EVENTS, Inquiry, Sighting, Story
 from notifier.views import SHORT_ID, say_time_of, say_why, show_story, wrap
 

@@ -14,7 +14,8 @@ from notifier.core.change import FieldChange
 from notifier.core.delivery import Reason, State
 from notifier.core.duration import say_brief
 from notifier.core.event import Event
-from notifier.core.facts import headline, say_span
+from notifier.core.headline import headline
+from notifier.core.language import ENGLISH
 from notifier.core.plan import Known
 from notifier.core.rule import STOPPED, TAKEN, TOO_LATE, UNKNOWN, Verdict
 from notifier.core.silence import say_what
@@ -176,7 +177,7 @@ def show_event(event: Event, zone: ZoneInfo) -> str:
         by, what = f"which the rule {event.firing.rule} watches", "due"
     lines = [
         f"Event {event.id}",
-        f"  {headline(event)}: {say_span(after.start, after.end, zone)}",
+        f"  {headline(event)}: {ENGLISH.say_span(after.start, after.end, zone)}",
         f"  appointment {after.id} of {event.source}, {by}",
         f"  {what} {say_time_of(event.occurred_at, zone)}, noticed {noticed} later",
         f"  kinds: {', '.join(event.kinds)}",

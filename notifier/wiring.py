@@ -11,6 +11,7 @@ from notifier.config.settings import Settings, Source
 from notifier.core.grant import Grant
 from notifier.core.manner import Manner
 from notifier.core.policy import RETRY_DELAYS, Policy
+from notifier.core.readers import Readers
 from notifier.core.recipients import Recipients
 from notifier.core.rule import Rule
 from notifier.core.sweep import Sweep
@@ -99,9 +100,17 @@ def open_senders(
     """Returns the send line of each open channel."""
     by_name, grants, recipients = {rule.name: rule for rule in rules}, grants_of(settings), recipients_of(settings)
     return {
-        name: Sender(channel, store, by_name, settings.zone, clock, policies[name], grants[name], recipients)
+        name: Sender(
+            channel, store, by_name, readers_of(settings, name), clock, policies[name], grants[name], recipients
+        )
         for name, channel in channels.items()
     }
+
+
+def readers_of(settings: Settings, channel: str) -> Readers:
+    """Returns who reads what a channel shows."""
+    own = settings.channels[channel].language
+    return Readers(settings.zone, settings.directory, own or settings.language, of_one_language=own is not None)
 
 
 def _policy(channel: ChannelSettings, custom: Custom) -> Policy:

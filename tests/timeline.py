@@ -21,6 +21,7 @@ from notifier.channels.channel import open_channel
 from notifier.core.appointment import Appointment
 from notifier.core.delivery import Reason, State
 from notifier.core.policy import JITTER, Policy
+from notifier.core.readers import Readers
 from notifier.core.rule import Rule
 from notifier.lane import BEAT
 from notifier.sender import Sender
@@ -173,7 +174,7 @@ class Timeline:
         opened = open_channel(name, url, timeout=policy.timeout)
         if "resend" not in terms:
             policy = replace(policy, resend=opened.custom.resend)
-        sender = Sender(opened, self.store, self._rules, ZoneInfo("UTC"), self.clock, policy)
+        sender = Sender(opened, self.store, self._rules, Readers(ZoneInfo("UTC")), self.clock, policy)
         self._stack.callback(sender.close)
         self._senders[name], self._targets[name], self._arrivals[name] = sender, target, []
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from notifier.catalogue import CODES, language_of
 from notifier.config.table import (
     Duration,
     SecretLine,
@@ -21,6 +22,7 @@ from notifier.config.table import (
 )
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
 from notifier.core.grant import Grant, grant_of
+from notifier.core.language import Language
 
 Uncertain = Literal["resend", "leave"]
 """What becomes of a message that went out and was not answered."""
@@ -66,6 +68,8 @@ class ChannelTable(Table):
     signing_secret: Secrets | None = None
     #: What of an appointment may leave to it; left out: ids, states and times.
     fields: Fields | None = None
+    #: In what language its readers read; left out, that of the office, or of the configuration.
+    language: Annotated[str, among("language", CODES)] | None = None
     #: No more messages than that, like 10/s or 30/m.
     rate: Annotated[timedelta, BeforeValidator(_rate), as_text(pattern=_RATE)] | None = None
     #: How long one send may take.
@@ -107,6 +111,8 @@ class ChannelSettings:
     signing_secrets: tuple[SecretStr, ...] = ()
     #: The fields that may leave to it; None for the default ones.
     fields: tuple[str, ...] | None = None
+    #: Of its readers; None for that of the office, or of the configuration.
+    language: Language | None = None
     #: The least time between two sends; None for the one that its service is known to take.
     interval: timedelta | None = None
     #: How long one send may take.
@@ -133,6 +139,7 @@ def channel_of(name: str, table: ChannelTable) -> ChannelSettings:
         url=table.url,
         signing_secrets=table.signing_secret or (),
         fields=table.fields,
+        language=None if table.language is None else language_of(table.language),
         interval=table.rate,
         timeout=table.timeout,
         retry=table.retry,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
 
+from notifier.catalogue import CODES
 from notifier.config.calendar_section import CalendarTable, read_zone
 from notifier.config.channel_section import ChannelTable
 from notifier.config.directory_section import DirectoryTable
@@ -305,6 +306,8 @@ class ConfigTable(Table):
 
     #: The time zone of dates and times in messages, like Europe/Brussels.
     zone: Zone = Field(default_factory=lambda: ZoneInfo("UTC"), alias="timezone")
+    #: The language of messages, where neither their channel nor the office has one.
+    language: Annotated[str, among("language", CODES)] = "en"
     #: The files with rules; a * stands for any name.
     rules: Texts = DEFAULT_RULES
     #: Where notifier remembers what it saw.

@@ -8,15 +8,19 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from notifier.catalogue import CODES, language_of
 from notifier.config.calendar_section import read_zone
 from notifier.config.spelling import choices
-from notifier.config.table import Table, Text, as_tuple
+from notifier.config.table import Table, Text, among, as_tuple
 from notifier.config.toml_file import Location, TomlFile, shown
 from notifier.core.directory import KINDS, Directory, Entry
+from notifier.core.language import Language
 from notifier.errors import Problem
 
-COLUMNS: Final = ("kind", "id", "name", "zone", "channels")
+COLUMNS: Final = ("kind", "id", "name", "zone", "language", "channels")
 """Of a file: the first two are needed in every line."""
+
+_OF_OFFICES: Final = ("zone", "language")
 
 _EntryZone = Annotated[ZoneInfo, BeforeValidator(read_zone), WithJsonSchema({"type": "string"})]
 _Channels = Annotated[tuple[Text, ...], BeforeValidator(as_tuple)]
@@ -38,6 +42,8 @@ class OfficeTable(Table):
     name: Text | None = None
     #: The time zone that it is in, if that is another one than `timezone`.
     zone: _EntryZone | None = None
+    #: The language that is spoken there, if that is another one than `language`.
+    language: Annotated[str, among("language", CODES)] | None = None
     #: Who hears of it, where a rule has "directory:office" among its channels.
     channels: _Channels = ()
 
@@ -45,7 +51,7 @@ class OfficeTable(Table):
 class DirectoryTable(Table):
     """`[directory]`."""
 
-    #: A CSV file with the columns kind, id, name, zone, channels.
+    #: A CSV file with the columns kind, id, name, zone, language, channels.
     file: Text | None = None
     #: Offices by their ids.
     offices: dict[Text, OfficeTable] = Field(default={})
@@ -75,7 +81,8 @@ def read_directory(
         for id_, one in getattr(table, place).items():
             location: Location = ("directory", place, id_, "channels")
             problems += [file.problem(location, text) for text in _unknown(one.channels, channels)]
-            entries[kind, id_] = Entry(one.name or "", getattr(one, "zone", None), one.channels)
+            language = getattr(one, "language", None)
+            entries[kind, id_] = Entry(one.name or "", getattr(one, "zone", None), one.channels, _language(language))
     return Directory(entries), problems
 
 
@@ -97,8 +104,13 @@ def _read_file(path: Path, entries: dict[tuple[str, str], Entry], channels: Coll
                 mistakes.append(f"`id`: there is a line for {row['kind']} {row['id']} already")
             problems += [Problem(shown(path), reader.line_num, text) for text in mistakes]
             if not mistakes:
-                entries[key] = Entry(row["name"], ZoneInfo(row["zone"]) if row["zone"] else None, tuple(named))
+                zone = ZoneInfo(row["zone"]) if row["zone"] else None
+                entries[key] = Entry(row["name"], zone, tuple(named), _language(row["language"]))
     return problems
+
+
+def _language(code: str | None) -> Language | None:
+    return language_of(code) if code else None
 
 
 def _mistakes(row: Mapping[str, str]) -> Iterator[str]:
@@ -107,9 +119,10 @@ def _mistakes(row: Mapping[str, str]) -> Iterator[str]:
         yield f"`kind`: there is no kind `{row['kind']}`{choices(row['kind'], KINDS)}"
     if not row["id"]:
         yield "`id`: is missing"
-    if row["zone"] and row["kind"] != "office":
-        yield "`zone`: is for offices only"
-    elif row["zone"] and row["zone"] not in available_timezones():
+    yield from (f"`{name}`: is for offices only" for name in _OF_OFFICES if row[name] and row["kind"] != "office")
+    if row["language"] and row["language"] not in CODES:
+        yield f"`language`: there is no language `{row['language']}`{choices(row['language'], CODES)}"
+    if row["zone"] and row["zone"] not in available_timezones():
         yield f"`zone`: there is no time zone `{row['zone']}`{choices(row['zone'], available_timezones())}"
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from notifier.catalogue import language_of
 from notifier.config.calendar_section import read_calendars
 from notifier.config.channel_section import ChannelSettings, channel_of
 from notifier.config.config_table import (
@@ -30,6 +31,7 @@ from notifier.core.brake import Brake
 from notifier.core.directory import NO_DIRECTORY, Directory
 from notifier.core.grant import ALL
 from notifier.core.hours import Calendar
+from notifier.core.language import ENGLISH, Language
 from notifier.core.sweep import Sweep
 from notifier.errors import ConfigError, Problem
 
@@ -144,6 +146,8 @@ class Settings:
     folder: Path
     #: For people's eyes and for hours.
     zone: ZoneInfo
+    #: Of messages, where neither their channel nor the office has one.
+    language: Language = ENGLISH
     #: Patterns of the files with rules, relative to the folder.
     rules: tuple[str, ...]
     store: StoreSettings
@@ -275,6 +279,7 @@ def load_settings(path: Path, environ: Mapping[str, str]) -> Settings:
     return Settings(
         folder=folder,
         zone=table.zone,
+        language=language_of(table.language),
         rules=table.rules,
         store=_store(table.store, folder),
         sources={name: _source(name, source) for name, source in table.sources.items()},

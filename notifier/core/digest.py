@@ -7,18 +7,19 @@ document that it would have got by itself.
 import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from notifier.core.bundle import Bundle, say_by
+from notifier.core.bundle import Bundle
 from notifier.core.directory import NO_DIRECTORY, Directory
 from notifier.core.document import document, say_instant
 from notifier.core.escape import Target, defuse, plain
-from notifier.core.facts import NO_TIME, headline, say_brief_moment, words
 from notifier.core.grant import Excerpt, Grant
+from notifier.core.headline import happening, headline
+from notifier.core.language import Language
 from notifier.core.message import BODY_LIMIT, TITLE_LIMIT, Message
+from notifier.core.readers import Readers
 from notifier.core.template import cut
 
 TYPE: Final = "notifier.digest"
@@ -32,7 +33,8 @@ MAIL_LIMIT = 200_000
 CELL_LIMIT = 40
 """Characters of a cell."""
 
-HEADERS: Final = ("When", "Appointment", "What", "Status", "Office")
+COLUMNS: Final = ("when", "appointment", "what", "status", "office")
+"""Of the table; each goes by the label of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +55,13 @@ def gathered(bundle: Bundle, excerpts: Sequence[Excerpt], grant: Grant) -> Gathe
     return Gathered(bundle.rule, by, tuple(excerpts))
 
 
-def digest(
-    told: Gathered, zone: ZoneInfo, target: Target, directory: Directory = NO_DIRECTORY, room: int = BODY_LIMIT
-) -> Message:
-    """Returns the message for people; times are in the zone, or in that of the appointment's office."""
+def digest(told: Gathered, readers: Readers, target: Target, room: int = BODY_LIMIT) -> Message:
+    """Returns the message for people; in the one language that its offices speak, else in that of the readers."""
     clean = defuse if target is Target.CHAT else plain
-    counts = ", ".join(f"{number} {_small(what)}" for what, number in _counts(told.excerpts))
-    total = "1 change" if len(told.excerpts) == 1 else f"{len(told.excerpts)} changes"
-    about = ", ".join(_named(name, value, directory) for name, value in told.by)
-    title = clean(f"{total}{f', {about}' if about else ''}: {counts}")
-    rows = [[clean(cut(cell, CELL_LIMIT)) for cell in row] for row in _table(told, zone, directory)]
-    body = _marked_up(rows) if target is Target.HTML else _aligned(rows, room)
+    readers = replace(readers, language=_language(told, readers))
+    title = clean(_title(told, readers))
+    rows = [[clean(cut(cell, CELL_LIMIT)) for cell in row] for row in _table(told, readers)]
+    body = _marked_up(rows, readers.language) if target is Target.HTML else _aligned(rows, room, readers.language)
     return Message(cut(title, TITLE_LIMIT), body, target)
 
 
@@ -88,43 +86,56 @@ def digest_document(told: Gathered, delivery: str, directory: Directory = NO_DIR
     }
 
 
-def _counts(excerpts: Iterable[Excerpt]) -> list[tuple[str, int]]:
+def _language(told: Gathered, readers: Readers) -> Language:
+    spoken = {readers.language_at(excerpt.event.after.office) for excerpt in told.excerpts}
+    return spoken.pop() if len(spoken) == 1 else readers.language
+
+
+def _title(told: Gathered, readers: Readers) -> str:
+    """Returns how many changes there are, what they have in common, and how often what happened."""
+    language, number = readers.language, len(told.excerpts)
+    total = language.say("digest.change" if number == 1 else "digest.changes", number=number)
+    counts = ", ".join(f"{many} {what}" for what, many in _counts(told.excerpts, language))
+    if not told.by:
+        return language.say("digest.title", total=total, counts=counts)
+    about = ", ".join(_shared(name, value, readers) for name, value in told.by)
+    return language.say("digest.title_about", total=total, about=about, counts=counts)
+
+
+def _counts(excerpts: Iterable[Excerpt], language: Language) -> list[tuple[str, int]]:
     """Returns how often what happened, the most frequent first."""
-    return Counter(headline(excerpt.event) for excerpt in excerpts).most_common()
+    return Counter(happening(excerpt.event, language) for excerpt in excerpts).most_common()
 
 
-def _small(text: str) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _named(name: str, value: str | None, directory: Directory) -> str:
+def _shared(name: str, value: str | None, readers: Readers) -> str:
     """Returns what people call what the changes have in common, or `office 12`."""
-    return (directory.name_of(name, value) if value else "") or say_by([(name, value)])
+    language = readers.language
+    if value is None:
+        return language.say("phrase.lacking", field=language.field(name))
+    return readers.name_of(name, value) or f"{language.field(name)} {language.word(value)}"
 
 
-def _table(told: Gathered, zone: ZoneInfo, directory: Directory) -> list[list[str]]:
+def _table(told: Gathered, readers: Readers) -> list[list[str]]:
     """Returns the rows of the table, its headers first; columns with nothing in them are left out."""
     named = {name for name, _ in told.by}
-    rows = [list(HEADERS), *(_row(excerpt, zone, directory) for excerpt in sorted(told.excerpts, key=_start))]
+    heads = [readers.language.labels[name] for name in COLUMNS]
+    rows = [heads, *(_row(excerpt, readers) for excerpt in sorted(told.excerpts, key=_start))]
     filled = [
-        number
-        for number, header in enumerate(HEADERS)
-        if any(row[number] for row in rows[1:]) and header.lower() not in named
+        number for number, name in enumerate(COLUMNS) if name not in named and any(row[number] for row in rows[1:])
     ]
     return [[row[number] for number in filled] for row in rows]
 
 
-def _row(excerpt: Excerpt, usual: ZoneInfo, directory: Directory) -> list[str]:
-    after, before = excerpt.event.after, excerpt.event.before
-    office = after.office or ""
-    zone = directory.zone_of("office", office) or usual
-    when = NO_TIME if excerpt.grant.covers("start") else ""
+def _row(excerpt: Excerpt, readers: Readers) -> list[str]:
+    after, before, language = excerpt.event.after, excerpt.event.before, readers.language
+    zone = readers.zone_at(after.office)
+    when = language.phrases["phrase.no_time"] if excerpt.grant.covers("start") else ""
     if after.start:
-        when = say_brief_moment(after.start, zone) + (f" {zone.key}" if zone != usual else "")
-    what = headline(excerpt.event)
+        when = language.say_brief_moment(after.start, zone) + (f" {zone.key}" if zone != readers.zone else "")
+    what = headline(excerpt.event, language)
     if before and before.start and before.start != after.start:
-        what = f"{what}, was {say_brief_moment(before.start, zone)}"
-    return [when, after.id, what, words(after.status), directory.name_of("office", office) or office]
+        what = language.say("digest.was", what=what, moment=language.say_brief_moment(before.start, zone))
+    return [when, after.id, what, language.word(after.status), readers.called("office", after.office or "")]
 
 
 def _start(excerpt: Excerpt) -> tuple[bool, datetime]:
@@ -133,21 +144,21 @@ def _start(excerpt: Excerpt) -> tuple[bool, datetime]:
     return start is None, start or excerpt.event.detected_at
 
 
-def _aligned(rows: Sequence[Sequence[str]], room: int) -> str:
+def _aligned(rows: Sequence[Sequence[str]], room: int, language: Language) -> str:
     """Returns the rows as lines, as many as fit."""
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(size) for cell, size in zip(row, sizes, strict=True)).rstrip() for row in rows]
-    kept = _fitting(lines, room - len(_more(len(rows))) - 1)
-    return "\n".join([*lines[:kept], *([_more(len(lines) - kept)] if kept < len(lines) else [])])
+    kept = _fitting(lines, room - len(_more(len(rows), language)) - 1)
+    return "\n".join([*lines[:kept], *([_more(len(lines) - kept, language)] if kept < len(lines) else [])])
 
 
-def _marked_up(rows: Sequence[Sequence[str]]) -> str:
+def _marked_up(rows: Sequence[Sequence[str]], language: Language) -> str:
     """Returns the rows as a table of HTML, as many as fit."""
     head, *rest = (_marked_up_row(row, "td" if number else "th") for number, row in enumerate(rows))
     kept = _fitting(rest, MAIL_LIMIT)
     # Readers of mail follow no style sheet.
     table = "\n".join(['<table cellpadding="4">', head, *rest[:kept], "</table>"])
-    return f"{table}\n<p>{_more(len(rest) - kept)}</p>" if kept < len(rest) else table
+    return f"{table}\n<p>{_more(len(rest) - kept, language)}</p>" if kept < len(rest) else table
 
 
 def _marked_up_row(row: Sequence[str], tag: str) -> str:
@@ -155,8 +166,8 @@ def _marked_up_row(row: Sequence[str], tag: str) -> str:
     return f"<tr>{''.join(f'<{tag}{align}>{html.escape(cell)}</{tag}>' for cell in row)}</tr>"
 
 
-def _more(number: int) -> str:
-    return f"and {number} more"
+def _more(number: int, language: Language) -> str:
+    return language.say("digest.more", number=number)
 
 
 def _fitting(lines: Sequence[str], limit: int) -> int:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from notifier.core.language import Language
+
 KINDS: Final = ("office", "subject", "employee")
 """What a directory has entries of, by the names of the fields that refer to them."""
 
@@ -22,6 +24,8 @@ class Entry:
     zone: ZoneInfo | None = None
     #: Who hears of it, where a rule asks for that.
     channels: tuple[str, ...] = ()
+    #: Of an office: the language that is spoken there.
+    language: Language | None = None
 
 
 _UNKNOWN = Entry()
@@ -44,6 +48,10 @@ class Directory:
     def zone_of(self, kind: str, id_: str) -> ZoneInfo | None:
         """Returns the time zone of an entry; None where it has none, or is not known."""
         return self.entries.get((kind, id_), _UNKNOWN).zone
+
+    def language_of(self, kind: str, id_: str) -> Language | None:
+        """Returns the language of an entry; None where it has none, or is not known."""
+        return self.entries.get((kind, id_), _UNKNOWN).language
 
     def all_channels(self, kind: str) -> Collection[str]:
         """Returns the channels of all entries of a kind."""

@@ -1,7 +1,9 @@
-"""Durations as people write them (`90s`, `5m`, `2h`, `7d`) and as people read them."""
+"""Durations as people write them (`90s`, `5m`, `2h`, `7d`), and as notifier itself says them: in English."""
 
 import re
 from datetime import timedelta
+
+from notifier.core.language import ENGLISH
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"([+-]?)([0-9]{1,10})([smhdw])")
@@ -36,16 +38,7 @@ def write_duration(duration: timedelta) -> str:
 
 def say_duration(duration: timedelta) -> str:
     """Returns the size of a duration in its two largest units, as in `2 days 4 h` or `35 min`; the sign is dropped."""
-    seconds = abs(int(duration.total_seconds()))
-    days, rest = divmod(seconds, 86_400)
-    hours, rest = divmod(rest, 3600)
-    minutes = rest // 60
-    sizes = ((days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"))
-    parts = [f"{number} {unit}" for number, unit in sizes if number]
-    if not parts:
-        return "less than a minute"
-    # Minutes say nothing beside days.
-    return " ".join(parts[:2] if not days or hours else parts[:1])
+    return ENGLISH.say_duration(duration)
 
 
 def say_brief(duration: timedelta) -> str:
@@ -53,8 +46,3 @@ def say_brief(duration: timedelta) -> str:
     if duration >= timedelta(minutes=2):
         return say_duration(duration)
     return f"{max(duration.total_seconds(), 0):.0f} s"
-
-
-def say_lead(lead: timedelta) -> str:
-    """Returns a lead time as in `35 min before the start`; a negative one is after it."""
-    return f"{say_duration(lead)} {'after' if lead < timedelta(0) else 'before'} the start"

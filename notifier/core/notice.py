@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from notifier.core.duration import say_duration
 from notifier.core.escape import Target, as_html, defuse, plain
-from notifier.core.facts import say_moment
+from notifier.core.language import ENGLISH
 from notifier.core.message import BODY_LIMIT, TITLE_LIMIT, Message
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 
@@ -243,7 +243,7 @@ def _began(trouble: OpenTrouble, words: _Words, zone: ZoneInfo, now: datetime) -
         f"What it means: {words.meaning}",
         f"What to do: {words.remedy.format(name=trouble.name.partition(' ')[2])}",
     )
-    since = say_moment(trouble.began_at, zone)
+    since = ENGLISH.say_moment(trouble.began_at, zone)
     return f"notifier: {trouble.name} {words.wrong}, since {since}", "\n".join(lines)
 
 
@@ -255,11 +255,11 @@ def _ended(trouble: OpenTrouble, words: _Words, zone: ZoneInfo, now: datetime) -
         f"It was: {trouble.text}",
         "There is nothing to do.",
     )
-    return f"notifier: {trouble.name} {words.over}, since {say_moment(until, zone)}", "\n".join(lines)
+    return f"notifier: {trouble.name} {words.over}, since {ENGLISH.say_moment(until, zone)}", "\n".join(lines)
 
 
 def _moment(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{say_moment(moment, zone)} {zone.key}"
+    return f"{ENGLISH.say_moment(moment, zone)} {zone.key}"
 
 
 def _cut(text: str, limit: int) -> str:

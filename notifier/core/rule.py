@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from notifier.core.bundle import Digest, Group, Throttle
 from notifier.core.change import Kind
-from notifier.core.duration import parse_duration, say_duration, say_lead, write_duration
+from notifier.core.duration import parse_duration, say_duration, write_duration
 from notifier.core.event import Event
 from notifier.core.hours import Hours
+from notifier.core.language import ENGLISH
 from notifier.core.watch import Watch
 
 ID_FIELDS = (
@@ -369,7 +370,7 @@ def _see_lead_time(event: Event) -> timedelta | None:
 
 
 def _say_lead_time(lead: timedelta | None) -> str:
-    return "no start" if lead is None else say_lead(lead)
+    return "no start" if lead is None else ENGLISH.say_lead(lead)
 
 
 @cache

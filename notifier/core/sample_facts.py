@@ -11,6 +11,7 @@ from notifier.core.change import FieldChange, Kind
 from notifier.core.event import Event
 from notifier.core.facts import facts
 from notifier.core.grant import ALL, NO_TEXTS, Texts, mask
+from notifier.core.readers import Readers
 
 SAMPLE_TEXTS: Texts = {
     "answers": [
@@ -83,4 +84,4 @@ def sample(before: Appointment | None, after: Appointment, texts: Texts = NO_TEX
         after=after,
         detected_at=SAMPLE_TIME,
     )
-    return facts(mask(event, ALL, texts), "rule", "description", ZoneInfo("UTC"), SAMPLE_TIME)
+    return facts(mask(event, ALL, texts), "rule", "description", Readers(ZoneInfo("UTC")), SAMPLE_TIME)

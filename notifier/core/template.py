@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from minijinja import Environment, TemplateError
 
-from notifier.core import facts as said
+from notifier.core.language import ENGLISH, Language
 from notifier.core.work import CALL, LONGEST_TEXT, Work, WorkUsedUp
 
 FUEL = 3_000
@@ -75,10 +75,10 @@ class TemplateFailed(Exception):  # noqa: N818 - it failed; the name says what h
 class Templates:
     """The engine with what it works for: one message after another, each with facts and work of its own."""
 
-    def __init__(self, zone: ZoneInfo, clean: Callable[[str], str]) -> None:
+    def __init__(self, zone: ZoneInfo, clean: Callable[[str], str], language: Language = ENGLISH) -> None:
         #: What the message that was begun last has taken.
         self.work = Work()
-        self._environment = _environment(zone, clean, self.work)
+        self._environment = _environment(zone, clean, language, self.work)
         self._facts: Mapping[str, object] = {}
         #: Those that the engine has read; there are as many as the rules have.
         self._read: set[str] = set()
@@ -113,39 +113,40 @@ class Templates:
             return self._environment.undeclared_variables_in_str(source, nested=True)
 
 
-def _environment(zone: ZoneInfo, clean: Callable[[str], str], work: Work) -> Environment:
-    own = _own_filters(zone)
+def _environment(zone: ZoneInfo, clean: Callable[[str], str], language: Language, work: Work) -> Environment:
+    own = _own_filters(zone, language)
     return Environment(
         fuel=FUEL,
         undefined_behavior="strict",
         pycompat=False,
         auto_escape_callback=lambda _: None,
-        finalizer=lambda value: _shown(value, clean, work),
+        finalizer=lambda value: _shown(value, clean, language, work),
         filters={name: _guarded(name, own.get(name) or _of_engine(name), work) for name in sorted(FILTERS)},
     )
 
 
-def _shown(value: object, clean: Callable[[str], str], work: Work) -> str:
+def _shown(value: object, clean: Callable[[str], str], language: Language, work: Work) -> str:
     try:
         work.weigh(value)
-        text = cut(_text_of(value), LONGEST_TEXT)
+        text = cut(_text_of(value, language), LONGEST_TEXT)
         work.weigh(text)
     except WorkUsedUp as error:
         raise TemplateError(str(error)) from error
     return clean(text)
 
 
-def _own_filters(zone: ZoneInfo) -> dict[str, Callable[..., object]]:
+def _own_filters(zone: ZoneInfo, language: Language) -> dict[str, Callable[..., object]]:
+    no_value, no_time = (language.phrases[f"phrase.{key}"] for key in ("no_value", "no_time"))
     return {
-        "moment": lambda value: _local(value, said.say_moment, zone),
-        "date": lambda value: _local(value, said.say_date, zone),
-        "time": lambda value: _local(value, said.say_time, zone),
-        "words": lambda value: said.NO_VALUE if value is None else said.words(value),
+        "moment": lambda value: no_time if value is None else language.say_moment(_moment(value), zone),
+        "date": lambda value: no_time if value is None else language.say_date(_moment(value), zone),
+        "time": lambda value: no_time if value is None else language.say_time(_moment(value), zone),
+        "words": lambda value: no_value if value is None else language.word(value),
         # The engine's own takes None for a value, but here it is how a thing is missing.
         "default": lambda value, other="", *_: other if value is None or value == "" else value,
-        "join": lambda values, mark="": _joined(list.__iter__(values), mark),
+        "join": lambda values, mark="": _joined(list.__iter__(values), mark, language),
         "map": lambda values, attribute: [value[attribute] for value in values],
-        "replace": lambda text, old, new: _replaced(cut(_text_of(text), LONGEST_TEXT), old, new),
+        "replace": lambda text, old, new: _replaced(cut(_text_of(text, language), LONGEST_TEXT), old, new),
     }
 
 
@@ -204,7 +205,7 @@ def _paid() -> Iterator[None]:
         raise TemplateError(str(error)) from error
 
 
-def _text_of(value: object) -> str:
+def _text_of(value: object, language: Language) -> str:
     """Returns what a template shows for a value.
 
     Raises:
@@ -212,22 +213,22 @@ def _text_of(value: object) -> str:
     """
     match value:
         case None:
-            return said.NO_VALUE
+            return language.phrases["phrase.no_value"]
         case bool():
-            return "yes" if value else "no"
+            return language.phrases["phrase.yes" if value else "phrase.no"]
         case str() | int() | float():
             return str(value)
         case list() | tuple():
-            return _joined(value, ", ") or said.NO_VALUE
+            return _joined(value, ", ", language) or language.phrases["phrase.no_value"]
     raise TemplateError("a group of values can't be shown; name the one that you mean")
 
 
-def _joined(values: Iterable[object], mark: str) -> str:
+def _joined(values: Iterable[object], mark: str, language: Language) -> str:
     """Returns the texts of the values with a mark between them, as far as they can be shown."""
     parts: list[str] = []
     size = 0
     for value in values:
-        parts.append(_text_of(value))
+        parts.append(_text_of(value, language))
         size += len(parts[-1]) + len(mark)
         if size > LONGEST_TEXT + len(mark):
             break
@@ -239,14 +240,16 @@ def _replaced(text: str, old: str, new: str) -> str:
     return cut(text.replace(old, new, LONGEST_TEXT // max(len(new), 1) + 1), LONGEST_TEXT)
 
 
-def _local(value: str | None, say: Callable[[datetime, ZoneInfo], str], zone: ZoneInfo) -> str:
-    """Returns the ISO time as local text; a missing one, as of an invitation, is said to be missing."""
-    if value is None:
-        return said.NO_TIME
+def _moment(value: str) -> datetime:
+    """Returns the moment of an ISO time.
+
+    Raises:
+        ValueError: it is none, or has no zone.
+    """
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return say(moment, zone)
+    return moment
 
 
 def cut(text: str, limit: int) -> str:

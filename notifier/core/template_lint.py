@@ -6,15 +6,15 @@ from zoneinfo import ZoneInfo
 
 from msgspec import structs
 
-from notifier.core import facts as said
 from notifier.core import sample_facts
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS
 from notifier.core.escape import plain
+from notifier.core.language import ENGLISH
 from notifier.core.template import TemplateFailed, Templates
 
 _ALWAYS_THERE = frozenset({"id", "status", "updated_at"})
 _EMPTY = {"other_employees": (), "other_customers": ()}
-_PLACEHOLDERS = re.compile(rf"\b(?:{said.NO_VALUE}|{said.NO_TIME})\b")
+_PLACEHOLDERS = re.compile(rf"\b(?:{ENGLISH.phrases['phrase.no_value']}|{ENGLISH.phrases['phrase.no_time']})\b")
 
 
 def says_nothing(template: str, sure: frozenset[str]) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from notifier.clock import utc_now
 from notifier.core.delivery import Outcome, Reason, Settlement, State
 from notifier.core.delivery import Result as Sent
 from notifier.core.policy import JITTER, RETRY_DELAYS
+from notifier.core.readers import Readers
 from notifier.sender import Sender
 from notifier.store import outbox, snapshot
 from notifier.store.database import Store, open_store
@@ -229,7 +230,7 @@ def test_what_is_sent_again_arrives(store: Store) -> None:
     clock.now = utc_now()
     with receiving(Reply(503), Reply(503), Reply()) as receiver:
         channel = open_channel("chat", receiver.url)
-        sender = Sender(channel, store, {}, ZoneInfo("UTC"), clock)
+        sender = Sender(channel, store, {}, Readers(ZoneInfo("UTC")), clock)
         for wait in (timedelta(0), *RETRY_DELAYS[:2]):
             due = sender.next_due()
             assert due is not None

@@ -17,6 +17,7 @@ from notifier.core.digest import digest, gathered
 from notifier.core.escape import Target
 from notifier.core.grant import USUAL
 from notifier.core.message import BODY_LIMIT, TITLE_LIMIT, Message, Renderer
+from notifier.core.readers import Readers
 from tests import dialects
 from tests.builders import NOW, appointment, event, rule, seen
 from tests.certificates import Certified, certify
@@ -153,12 +154,12 @@ def rendered(
     """Returns the message about an appointment that has this value wherever text can stand."""
     about = event(appointment(id=value, external_id=value), status="CANCELLED")
     said = rule(title="{{ event.headline }}: {{ appointment.external_id }}", body=f"{body}\nThe end")
-    return Renderer(BRUSSELS, target).render(seen(about, "id", "status", "external_id"), said, NOW)
+    return Renderer(Readers(BRUSSELS), target).render(seen(about, "id", "status", "external_id"), said, NOW)
 
 
 def usual(target: Target) -> Message:
     """Returns the message that a rule without a template makes of a cancellation."""
-    return Renderer(BRUSSELS, target).render(seen(event()), rule(), NOW)
+    return Renderer(Readers(BRUSSELS), target).render(seen(event()), rule(), NOW)
 
 
 LOOK_ALIKES = str.maketrans("\u2217\u02cb\u223c\u2223\u27e6\u27e7\u02cd", "*`~|[]_", "\u200b")
@@ -187,7 +188,7 @@ def together(target: Target, value: str = "1701") -> Message:
     """Returns the message that tells two changes, of one of which this value is the id and the office."""
     events = (event(appointment(id=value, office=value)), event(appointment(id="1702"), status="NO_SHOW"))
     bundle = Bundle(BundleKind.DIGEST, "all", (("office", value),))
-    return digest(gathered(bundle, [seen(one) for one in events], USUAL), BRUSSELS, target)
+    return digest(gathered(bundle, [seen(one) for one in events], USUAL), Readers(BRUSSELS), target)
 
 
 @TRUSTED
@@ -197,7 +198,7 @@ def test_a_table_that_is_too_long_says_so(dialect: Dialect, certified: Certified
     channel = open_channel("team", URLS[dialect])
     events = [event(appointment(id=str(1000 + number))) for number in range(300)]
     about = gathered(Bundle(BundleKind.DIGEST, "all", ()), [seen(one) for one in events], USUAL)
-    message = digest(about, BRUSSELS, TARGETS.get(dialect, Target.CHAT), room=channel.room)
+    message = digest(about, Readers(BRUSSELS), TARGETS.get(dialect, Target.CHAT), room=channel.room)
     channel.close()
     last = told(dialect, certified, message).text.rstrip().splitlines()[-1]
     assert re.search(r"and [0-9]+ more", last)

@@ -33,6 +33,7 @@ from msgspec import structs
 
 from notifier.case_view import show_test_run
 from notifier.cases import run_cases
+from notifier.catalogue import language_of
 from notifier.channels.answer import _HTTP, _SMTP_CREDENTIALS, Answer, outcome_of
 from notifier.channels.channel import Parcel, open_channel
 from notifier.channels.console import frame
@@ -60,6 +61,7 @@ from notifier.core.message import BODY_LIMIT, DEFAULT_BODY, DEFAULT_TITLE, TITLE
 from notifier.core.notice import _WORDS
 from notifier.core.plan import Plan, Recorded
 from notifier.core.policy import JITTER, RETRY_DELAYS
+from notifier.core.readers import Readers
 from notifier.core.route import Context, route
 from notifier.core.rule import Rule, walk
 from notifier.core.sample_facts import sample_facts
@@ -108,7 +110,9 @@ MARKS: Mapping[str, frozenset[str]] = {
     "sh": frozenset({"run", "not run"}),
     "console": frozenset({"run", "not run"}),
     "ini": frozenset({"not run"}),
-    "text": frozenset({"message", "verdicts", "route", "together", "tested", "queries", "drawing", "demo"}),
+    "text": frozenset(
+        {"message", "verdicts", "route", "together", "in language", "tested", "queries", "drawing", "demo"}
+    ),
     "json": frozenset({"document", "json"}),
     "python": frozenset({"receiver"}),
     "jinja": frozenset({"default title", "default body"}),
@@ -269,10 +273,20 @@ def test_what_rules_come_to(block: Block, tmp_path: Path) -> None:
     else:
         names = {verdict.rule for verdict in verdicts if verdict.matched}
         matched = next(rule for rule in rules if rule.name in names)
-        message = Renderer(ZoneInfo("Europe/Brussels"), Target.TEXT).render(seen(happened), matched, NOW)
+        message = Renderer(Readers(ZoneInfo("Europe/Brussels")), Target.TEXT).render(seen(happened), matched, NOW)
         shown = frame(message.title, message.body)
     # How long lines are broken is of no account.
     assert " ".join(block.text.split()) == " ".join(shown.split())
+
+
+@pytest.mark.parametrize("block", marked("in language"), ids=str)
+def test_what_is_said_in_another_language(block: Block) -> None:
+    """The default message of an event is the one that is shown, in that language."""
+    event, _, code = block.detail.partition(", ")
+    readers = Readers(ZoneInfo("Europe/Brussels"), language=language_of(code))
+    usual = Rule(name="any", description="", requirements=(), channels=("team",))
+    message = Renderer(readers, Target.TEXT).render(seen(EVENTS[event]), usual, NOW)
+    assert block.text.rstrip() == frame(message.title, message.body).rstrip()
 
 
 @pytest.mark.parametrize("block", marked("route"), ids=str)
@@ -283,7 +297,7 @@ def test_where_an_event_goes(block: Block, tmp_path: Path) -> None:
     verdicts, context = walk(rules, happened), Context(now=NOW, recipients=recipients_of(settings))
     deliveries = tuple(route({rule.name: rule for rule in rules}, happened, verdicts, context))
     foreseen = Plan("acme", "near", (), (Recorded(happened, verdicts),), deliveries, ())
-    renderers = dict.fromkeys(settings.channels, Renderer(settings.zone, Target.TEXT))
+    renderers = dict.fromkeys(settings.channels, Renderer(Readers(settings.zone), Target.TEXT))
     shown = show_preview(make_preview([foreseen], rules, renderers, grants_of(settings), NOW), settings.zone)
     said = [line for line in shown[shown.index("\nTo ") :].splitlines() if not line.startswith("  |")]
     assert " ".join(block.text.split()) == " ".join(" ".join(said).split())
@@ -331,7 +345,7 @@ def test_what_is_told_together(block: Block, tmp_path: Path) -> None:
     (bundle,) = bundles
     assert bundle is not None
     about = gathered(bundle, [seen(happened) for happened in told], USUAL)
-    message = digest(about, ZoneInfo("Europe/Brussels"), Target.TEXT)
+    message = digest(about, Readers(ZoneInfo("Europe/Brussels")), Target.TEXT)
     assert block.text.rstrip() == frame(message.title, message.body).rstrip()
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.channels.channel import Channel, open_channel
+from notifier.core.readers import Readers
 from notifier.errors import StoreError
 from notifier.lane import BEAT, Lane
 from notifier.sender import Sender, Sent
@@ -44,7 +45,7 @@ def channel(receiver: Receiver) -> Iterator[Channel]:
 
 @pytest.fixture
 def sender(channel: Channel, store: Store, clock: HandClock) -> Sender:
-    return Sender(channel, store, {}, ZoneInfo("UTC"), clock)
+    return Sender(channel, store, {}, Readers(ZoneInfo("UTC")), clock)
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ class Troubled(Sender):
 def test_a_lane_that_dies_reports_itself(channel: Channel, store: Store, clock: HandClock, stopping: Event) -> None:
     """A lane that ends of a mistake of ours says so, since nothing would be sent there any more."""
     died, names = Event(), list[str]()
-    sender = Troubled(channel, store, {}, ZoneInfo("UTC"), clock)
+    sender = Troubled(channel, store, {}, Readers(ZoneInfo("UTC")), clock)
     sender.troubles, sender.tried = [RuntimeError("a mistake")], lambda: None
 
     def broken(name: str) -> None:
@@ -159,7 +160,7 @@ def test_a_store_that_fails_is_told_at_the_edges(
     channel: Channel, store: Store, clock: HandClock, receiver: Receiver, stopping: Event
 ) -> None:
     """A lane outlives a store that fails, says when it began and when it was over, and then sends."""
-    sender = Troubled(channel, store, {}, ZoneInfo("UTC"), clock)
+    sender = Troubled(channel, store, {}, Readers(ZoneInfo("UTC")), clock)
     owe(store, "a1", clock.now)
     with captured_logs() as logs:
         lane = Lane(sender, clock, stopping, ignore)

@@ -12,6 +12,7 @@ import pytest
 from notifier.channels.channel import open_channel
 from notifier.core.delivery import Reason, State
 from notifier.core.policy import PATIENT, Policy
+from notifier.core.readers import Readers
 from notifier.core.rule import Rule
 from notifier.core.standing import OFF_AFTER, OPEN, PAUSE_AFTER, SHORTEST_PAUSE, Standing
 from notifier.lane import Lane, drain
@@ -44,7 +45,7 @@ def sending(
     store: Store, clock: HandClock, url: str, policy: Policy = PATIENT, rules: Mapping[str, Rule] | None = None
 ) -> Iterator[Sender]:
     """Gives the sender of the channel `crm`, as a process has it that has just been started."""
-    sender = Sender(open_channel("crm", url), store, rules or {}, ZoneInfo("UTC"), clock, policy)
+    sender = Sender(open_channel("crm", url), store, rules or {}, Readers(ZoneInfo("UTC")), clock, policy)
     try:
         yield sender
     finally:
@@ -369,7 +370,9 @@ def test_one_that_hangs_delays_none_of_nineteen(store: Store, clock: HandClock) 
         snapshot.apply(tx, plan(events, deliveries), clock.now)
     with receiving(CRAWL) as slow, receiving() as fine:
         urls = {"slow": slow.url, **{name: f"{fine.url}/{name}" for name in names}}
-        senders = [Sender(open_channel(name, url), store, {}, ZoneInfo("UTC"), clock) for name, url in urls.items()]
+        senders = [
+            Sender(open_channel(name, url), store, {}, Readers(ZoneInfo("UTC")), clock) for name, url in urls.items()
+        ]
         lanes_ = [Lane(sender, clock, stopping, lambda _: None) for sender in senders]
         for lane in lanes_:
             lane.start()

@@ -11,6 +11,7 @@ import pytest
 from notifier.channels.channel import open_channel
 from notifier.core.delivery import State
 from notifier.core.policy import Policy
+from notifier.core.readers import Readers
 from notifier.core.recheck import Terms
 from notifier.core.rule import to_status
 from notifier.inquiry import Story
@@ -44,7 +45,9 @@ def test_a_sender_sends_what_is_true(store: Store, life: Life, clock: HandClock)
     """After a pause the message tells the whole way, the log says what it overtook, and nothing else goes out."""
     clock.now = NOW
     with receiving(Reply(503), Reply()) as receiver:
-        sender = Sender(open_channel("chat", receiver.url), store, RULES, ZONE, clock, Policy(recheck_after=MINUTE))
+        sender = Sender(
+            open_channel("chat", receiver.url), store, RULES, Readers(ZONE), clock, Policy(recheck_after=MINUTE)
+        )
         (first,) = life.goes_to(MOVED, "all")
         assert sender.send_one() is not None
         clock.advance(minutes=10)
@@ -78,7 +81,7 @@ def test_a_sender_passes_all_that_was_undone(store: Store, clock: HandClock) -> 
     left.goes_to(appointment("b", "CANCELLED"), "all")
     clock.advance(minutes=10)
     with receiving() as receiver:
-        sender = Sender(open_channel("chat", receiver.url), store, RULES, ZONE, clock)
+        sender = Sender(open_channel("chat", receiver.url), store, RULES, Readers(ZONE), clock)
         with captured_logs() as logs:
             sent = sender.send_one()
         sender.close()

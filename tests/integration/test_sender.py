@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from msgspec import structs
 
+from notifier.catalogue import language_of
 from notifier.channels.channel import open_channel
-from notifier.core.delivery import Reason, State
+from notifier.core.delivery import Reason, Result, State
 from notifier.core.directory import Directory, Entry
 from notifier.core.grant import USUAL
 from notifier.core.policy import PATIENT, RETRY_DELAYS
+from notifier.core.readers import Readers
 from notifier.core.recipients import Recipients
 from notifier.core.rule import Rule
 from notifier.sender import Sender
@@ -24,6 +26,7 @@ from notifier.store.database import Store, open_store
 from notifier.store.history import AttemptRecord, DeliveryRecord
 from tests.builders import rule
 from tests.captured_logs import captured_logs
+from tests.fake_mailbox import mail_url, mailbox
 from tests.fake_receiver import RESET, Receiver, Reply, receiving
 from tests.simulated import HandClock
 from tests.store_values import cancelled, owed, plan
@@ -42,7 +45,7 @@ def sending(store: Store, clock: HandClock, url: str, rules: Mapping[str, Rule] 
     """Gives the sender of the channel `crm`."""
     channel = open_channel("crm", url)
     try:
-        yield Sender(channel, store, rules, ZoneInfo("Europe/Brussels"), clock)
+        yield Sender(channel, store, rules, Readers(ZoneInfo("Europe/Brussels")), clock)
     finally:
         channel.close()
 
@@ -94,9 +97,25 @@ def test_a_receiver_is_told_names(store: Store, clock: HandClock) -> None:
     with store.writing() as tx:
         snapshot.apply(tx, plan([about], [owed(about, "crm", "all")]), about.detected_at)
     with receiving() as receiver, closing(open_channel("crm", receiver.url)) as channel:
-        Sender(channel, store, RULES, ZoneInfo("UTC"), clock, PATIENT, USUAL, book).send_one()
+        Sender(channel, store, RULES, Readers(ZoneInfo("UTC"), book.directory), clock, PATIENT, USUAL, book).send_one()
         (request,) = receiver.requests
     assert json.loads(request.body)["data"]["appointment"]["office"] == {"id": "12", "name": "Brussels"}
+
+
+def test_a_mail_in_german(store: Store, clock: HandClock) -> None:
+    """Whoever reads German gets the default texts in it, down to the mail that arrives."""
+    owe(store, 1, name="usual")
+    readers = Readers(ZoneInfo("Europe/Brussels"), language=language_of("de"))
+    with mailbox() as (box, server), closing(open_channel("crm", mail_url(server))) as channel:
+        sent = Sender(channel, store, {"usual": rule(name="usual", channels=("crm",))}, readers, clock).send_one()
+    assert sent is not None
+    assert sent.outcome.result is Result.DELIVERED
+    (mail,) = box.mails
+    text, html = (str(part.get_content()) for part in mail.iter_parts())
+    assert mail["Subject"].startswith("Abgesagt: ")
+    assert "Status: bestätigt → abgesagt" in text
+    assert "<br" in html
+    assert "Geändert: " in html
 
 
 def test_nothing_is_owed(store: Store, clock: HandClock) -> None:

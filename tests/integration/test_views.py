@@ -15,6 +15,7 @@ from notifier.core.event import Event
 from notifier.core.grant import USUAL, Grant, grant_of
 from notifier.core.message import Renderer
 from notifier.core.plan import Plan, Recorded
+from notifier.core.readers import Readers
 from notifier.core.rule import Verdict
 from notifier.inquiry import Story
 from notifier.preview import Preview, make_preview
@@ -209,7 +210,7 @@ def preview_of(*titles: str, grant: Grant = USUAL) -> Preview:
         deliveries=tuple(owed(seen, "desk", one.name) for one in rules),
         baseline=("9",),
     )
-    return make_preview([plan, plan], rules, {"desk": Renderer(ZONE, Target.TEXT)}, {"desk": grant}, NOW)
+    return make_preview([plan, plan], rules, {"desk": Renderer(Readers(ZONE), Target.TEXT)}, {"desk": grant}, NOW)
 
 
 def test_a_preview_is_shown() -> None:

@@ -12,7 +12,7 @@ from notifier.config.settings import Settings
 from notifier.core.policy import Policy
 from notifier.engage.budget import Budget
 from notifier.engage.token import ClientCredentials, FixedToken
-from notifier.wiring import open_channels, open_clients, policies_of
+from notifier.wiring import open_channels, open_clients, policies_of, readers_of
 from tests.configured import settings, source
 
 TOKEN = 'token = "t"'
@@ -137,3 +137,13 @@ def test_terms_of_its_own(tmp_path: Path, url: str, uncertain: str, resend: bool
         timeout=timedelta(seconds=9),
         recheck_after=timedelta(minutes=5),
     )
+
+
+def test_the_language_of_a_channel_passes_that_of_an_office(tmp_path: Path) -> None:
+    """Readers of a channel with a language read that; others that of the office, or of the configuration."""
+    office = '[directory.offices.12]\nlanguage = "nl"\n[channels.own]\nurl = "console://"\nlanguage = "de"\n'
+    text = source("https://api.example.com", TOKEN) + office
+    configured = settings(tmp_path, text, {"any": "console://"}, 'language = "fr"')
+    readers = [readers_of(configured, name) for name in ("own", "any")]
+    spoken = [[one.language_at(office).code for office in ("12", "13", None)] for one in readers]
+    assert spoken == [["de", "de", "de"], ["nl", "fr", "fr"]]

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from notifier.catalogue import language_of
 from notifier.core.appointment import APPOINTMENT_FIELDS, STATUSES, TEXT_FIELDS, Appointment
 from notifier.core.change import TIMED, FieldChange, Kind, compare, kinds_of
 from notifier.core.document import document
@@ -20,6 +21,7 @@ from notifier.core.facts import MADE_OF, facts
 from notifier.core.grant import ALWAYS, Grant, grant_of, mask
 from notifier.core.message import Message, Renderer
 from notifier.core.readable import readable
+from notifier.core.readers import Readers
 from notifier.core.template import TemplateFailed
 from notifier.core.template_check import hidden_uses
 from notifier.core.watch import Resident, begin_of
@@ -28,7 +30,8 @@ from tests.builders import DAY, HOUR, NOW, rule, watch
 
 VALUES = APPOINTMENT_FIELDS + TEXT_FIELDS
 ZONE = ZoneInfo("Asia/Kathmandu")
-RENDERERS = tuple(Renderer(ZONE, target) for target in Target)
+RENDERERS = tuple(Renderer(Readers(ZONE), target) for target in Target)
+GERMAN = Renderer(Readers(ZONE, language=language_of("de")), Target.TEXT)
 LISTS = ("other_employees", "other_customers")
 TIMES = ("start", "end", "created_at", "updated_at")
 HIDEABLE = tuple(name for name in APPOINTMENT_FIELDS if name not in ALWAYS)
@@ -151,7 +154,7 @@ def told(about: Event, grant: Grant, template: str, texts: Mapping[str, Any]) ->
     """Returns everything that a channel could get: the messages for each target, by this and the default template."""
     excerpt = mask(about, grant, texts)
     ways = (rule(title="x", body=template), rule())
-    return [rendered(each, excerpt, way) for each in RENDERERS for way in ways] + [document(excerpt, "any")]
+    return [rendered(each, excerpt, way) for each in (*RENDERERS, GERMAN) for way in ways] + [document(excerpt, "any")]
 
 
 def rendered(renderer: Renderer, excerpt: Any, way: Any) -> Message | str:
@@ -238,7 +241,7 @@ def test_what_is_granted_is_told(about: Event, fields: list[str] | None) -> None
         assert appointment[names[name]] == TEXTS[name]
     for name in grant.fields & set(APPOINTMENT_FIELDS):
         assert getattr(excerpt.event.after, name) == getattr(about.after, name)
-    said = facts(excerpt, "any", "", ZONE, NOW)["appointment"]
+    said = facts(excerpt, "any", "", Readers(ZONE), NOW)["appointment"]
     assert isinstance(said, dict)
     assert {name: said[name] for name in TEXT_FIELDS} == {
         name: readable(name, TEXTS[name]) if name in grant.fields else None for name in TEXT_FIELDS

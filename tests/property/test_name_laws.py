@@ -10,6 +10,7 @@ from notifier.core.directory import KINDS, Directory, Entry
 from notifier.core.document import document
 from notifier.core.escape import Target
 from notifier.core.message import Renderer
+from notifier.core.readers import Readers
 from tests.builders import NOW, appointment, event, rule, seen
 
 IDS = {"office": "70012", "subject": "70051", "employee": "70301"}
@@ -22,7 +23,7 @@ def told(named: set[str], visible: set[str]) -> tuple[str, str]:
     """Returns what a message and a document say to a channel that sees these, where those have names."""
     book = Directory({(kind, IDS[kind]): Entry(NAMES[kind]) for kind in named})
     excerpt = seen(event(appointment(**IDS)), *sorted(visible), "external_id")
-    message = Renderer(ZoneInfo("UTC"), Target.TEXT, book).render(excerpt, rule(), NOW)
+    message = Renderer(Readers(ZoneInfo("UTC"), book), Target.TEXT).render(excerpt, rule(), NOW)
     return f"{message.title}\n{message.body}", orjson.dumps(document(excerpt, "rule", book)).decode()
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from notifier.core.escape import Target
 from notifier.core.message import BODY_LIMIT, Renderer
+from notifier.core.readers import Readers
 from notifier.core.template import TemplateFailed
 from notifier.core.template_check import template_problems
 from tests.builders import NOW, appointment, created, discovered, event, rule, seen, undated
@@ -142,7 +143,7 @@ SENSIBLE = st.recursive(
 )
 
 EVENTS = (event(), event(start=None, end=None), created(undated()), discovered(appointment(office=None)))
-RENDERERS = tuple(Renderer(ZoneInfo("Asia/Kathmandu"), target) for target in Target)
+RENDERERS = tuple(Renderer(Readers(ZoneInfo("Asia/Kathmandu")), target) for target in Target)
 
 
 @given(SOUP | SENSIBLE | st.text())

@@ -8,13 +8,14 @@ import orjson
 import pytest
 
 from notifier.core.bundle import Group, bundle_of
-from notifier.core.digest import HEADERS, MAIL_LIMIT, Gathered, digest, digest_document, gathered
+from notifier.core.digest import COLUMNS, MAIL_LIMIT, Gathered, digest, digest_document, gathered
 from notifier.core.directory import Directory, Entry
 from notifier.core.document import document, document_size
 from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.grant import USUAL, Grant, grant_of, mask
 from notifier.core.message import BODY_LIMIT, TITLE_LIMIT
+from notifier.core.readers import Readers
 from tests.builders import DAY, HOUR, MINUTE, START, appointment, event, undated
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -31,7 +32,7 @@ def told(*events: Event, by: tuple[str, ...] = (), grant: Grant = USUAL) -> Gath
 
 def test_a_table_of_lines() -> None:
     """The title counts, what happened most first; the table begins with the earliest start."""
-    message = digest(told(MOVED, GONE, MISSED, by=("office",)), BRUSSELS, Target.TEXT)
+    message = digest(told(MOVED, GONE, MISSED, by=("office",)), Readers(BRUSSELS), Target.TEXT)
     assert message.title == "3 changes, office 12: 1 moved, 1 cancelled, 1 no-show"
     assert message.body == (
         "When              Appointment  What                         Status\n"
@@ -43,7 +44,7 @@ def test_a_table_of_lines() -> None:
 
 def test_offices_that_differ_have_a_column() -> None:
     """Where they are not what the changes have in common."""
-    message = digest(told(GONE, event(appointment(id="1705", office="13"))), BRUSSELS, Target.TEXT)
+    message = digest(told(GONE, event(appointment(id="1705", office="13"))), Readers(BRUSSELS), Target.TEXT)
     assert [line.split()[-1] for line in message.body.splitlines()] == ["Office", "12", "13"]
 
 
@@ -51,11 +52,11 @@ def test_names_in_place_of_ids() -> None:
     """What the directory knows goes by its name, and its times by its clock, which is named where it is another."""
     london = Entry("London Bridge", ZoneInfo("Europe/London"))
     directory = Directory({("office", "12"): london, ("office", "13"): Entry("Main Street")})
-    message = digest(told(GONE, by=("office",)), BRUSSELS, Target.TEXT, directory)
+    message = digest(told(GONE, by=("office",)), Readers(BRUSSELS, directory), Target.TEXT)
     assert message.title == "1 change, London Bridge: 1 cancelled"
     assert message.body.splitlines()[1].startswith("Tue 24 Nov 08:00 Europe/London  1703")
     other = event(appointment(id="1705", office="13"))
-    message = digest(told(GONE, other), BRUSSELS, Target.TEXT, directory)
+    message = digest(told(GONE, other), Readers(BRUSSELS, directory), Target.TEXT)
     assert [line.rpartition("  ")[2] for line in message.body.splitlines()] == [
         "Office",
         "London Bridge",
@@ -65,17 +66,17 @@ def test_names_in_place_of_ids() -> None:
 
 def test_what_has_no_time_comes_last() -> None:
     """And says so."""
-    message = digest(told(event(undated(id="1"), status="CANCELLED"), GONE), BRUSSELS, Target.TEXT)
+    message = digest(told(event(undated(id="1"), status="CANCELLED"), GONE), Readers(BRUSSELS), Target.TEXT)
     assert message.body.splitlines()[-1].startswith("no time set")
 
 
 def test_a_table_of_html() -> None:
     """Each change is a row, and whatever stands in a cell is text."""
     hostile = event(appointment(id="<b>&x</b>"))
-    message = digest(told(hostile, by=("office",)), BRUSSELS, Target.HTML)
+    message = digest(told(hostile, by=("office",)), Readers(BRUSSELS), Target.HTML)
     assert message.body.splitlines() == [
         '<table cellpadding="4">',
-        "<tr>" + "".join(f'<th align="left">{header}</th>' for header in HEADERS[:4]) + "</tr>",
+        "<tr>" + "".join(f'<th align="left">{header.title()}</th>' for header in COLUMNS[:4]) + "</tr>",
         "<tr><td>Tue 24 Nov 10:00</td><td>&lt;b&gt;&amp;x&lt;/b&gt;</td><td>Cancelled</td><td>cancelled</td></tr>",
         "</table>",
     ]
@@ -84,7 +85,7 @@ def test_a_table_of_html() -> None:
 def test_a_chat_finds_no_marks() -> None:
     """A value is harmless in the title and in the table."""
     hostile = event(appointment(id="<!channel> *b*\n@all", office="<@U1>"))
-    message = digest(told(hostile, by=("office",)), BRUSSELS, Target.CHAT)
+    message = digest(told(hostile, by=("office",)), Readers(BRUSSELS), Target.CHAT)
     assert len(message.body.splitlines()) == 2
     for text in (message.title, message.body):
         assert not any(mark in text for mark in ("<!", "<@", "*", "@all"))
@@ -94,7 +95,7 @@ def test_a_chat_finds_no_marks() -> None:
 def test_it_says_how_many_more(target: Target, limit: int) -> None:
     """A table that would be too long ends with a number, and the title counts them all."""
     events = [event(appointment(id=str(number))) for number in range(3000)]
-    message = digest(told(*events), BRUSSELS, target)
+    message = digest(told(*events), Readers(BRUSSELS), target)
     assert len(message.body) <= limit
     assert message.title == "3000 changes: 3000 cancelled"
     last = message.body.splitlines()[-1].removeprefix("<p>").removesuffix("</p>")
@@ -106,14 +107,14 @@ def test_it_says_how_many_more(target: Target, limit: int) -> None:
 def test_a_long_title_is_cut() -> None:
     """However many kinds of change there are."""
     events = [event(status=f"STATUS_{number}") for number in range(50)]
-    assert len(digest(told(*events), BRUSSELS, Target.TEXT).title) == TITLE_LIMIT
+    assert len(digest(told(*events), Readers(BRUSSELS), Target.TEXT).title) == TITLE_LIMIT
 
 
 def test_nothing_hidden_is_told() -> None:
     """What a channel may not see is in no column, no title, and does not set the order."""
     events = [event(appointment(id="2", start=START)), event(appointment(id="1", start=START - DAY))]
     grant = grant_of(["id"])
-    message = digest(told(*events, by=("office",), grant=grant), BRUSSELS, Target.TEXT)
+    message = digest(told(*events, by=("office",), grant=grant), Readers(BRUSSELS), Target.TEXT)
     assert message.title == "2 changes: 2 cancelled"
     assert message.body.splitlines() == [
         "Appointment  What       Status",

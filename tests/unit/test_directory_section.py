@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from notifier.catalogue import language_of
 from notifier.config.settings import Settings, load_settings
 from notifier.core.directory import Entry
 from notifier.errors import ConfigError
@@ -31,17 +32,17 @@ def complaints(folder: Path, directory: str, csv: str = "") -> list[str]:
 def test_tables_and_file_are_one(tmp_path: Path) -> None:
     """A table stands in place of the file's line for the same; what a line leaves out it does not have."""
     text = (
-        '[directory]\nfile = "d.csv"\n[directory.offices.12]\nname = "Centre"\nchannels = "team"\n'
+        '[directory]\nfile = "d.csv"\n[directory.offices.12]\nname = "Centre"\nlanguage = "de"\nchannels = "team"\n'
         '[directory.subjects.51]\nname = "Mortgage"\n[directory.employees.301]\nchannels = ["team", "desk"]'
     )
     csv = (
-        "kind,id,name,zone,channels\noffice,12,Old,Europe/London,\noffice,40,London,Europe/London,team; desk\n"
-        "employee,302,Ana,,\n"
+        "kind,id,name,zone,language,channels\noffice,12,Old,Europe/London,,\n"
+        "office,40,London,Europe/London,nl,team; desk\nemployee,302,Ana,,,\n"
     )
     settings = load(tmp_path, text, csv)
     assert settings.directory.entries == {
-        ("office", "12"): Entry("Centre", None, ("team",)),
-        ("office", "40"): Entry("London", LONDON, ("team", "desk")),
+        ("office", "12"): Entry("Centre", None, ("team",), language_of("de")),
+        ("office", "40"): Entry("London", LONDON, ("team", "desk"), language_of("nl")),
         ("employee", "302"): Entry("Ana"),
         ("subject", "51"): Entry("Mortgage"),
         ("employee", "301"): Entry("", None, ("team", "desk")),
@@ -57,9 +58,10 @@ def test_columns_in_any_order_and_number(tmp_path: Path) -> None:
 
 def test_mistakes_in_tables(tmp_path: Path) -> None:
     """Each is on its line, with the nearest name."""
-    text = '[directory.offices.12]\nchannels = "tean"\nzone = "Europe/Londn"\n[directory.subject.1]\nname = "x"'
+    text = '[directory.offices.12]\nlanguage = "deutsch"\nzone = "Europe/Londn"\n[directory.subject.1]\nname = "x"'
     found = complaints(tmp_path, text)
     assert any(one.startswith("config.toml:3: `zone`: there is no time zone") for one in found)
+    assert any(one.startswith("config.toml:2: `language`: there is no language `deutsch`") for one in found)
     assert any("unknown key `subject`" in one and "subjects" in one for one in found)
     (channel,) = complaints(tmp_path, '[directory.offices.12]\nchannels = "tean"')
     assert channel.startswith("config.toml:2: `channels`: there is no channel `tean`")
@@ -69,15 +71,17 @@ def test_mistakes_in_tables(tmp_path: Path) -> None:
 def test_mistakes_in_the_file(tmp_path: Path) -> None:
     """All of them at once, each on the line of the file."""
     csv = (
-        "kind,id,name,zone,channels,colour\nofice,1,,,\noffice,,x,,\nsubject,2,,Europe/London,\n"
-        "office,3,,Nowhere,\noffice,4,,,tean\noffice,5,a,,\noffice,5,b,,\n"
+        "kind,id,name,zone,language,channels,colour\nofice,1,,,,\noffice,,x,,,\nsubject,2,,Europe/London,,\n"
+        "office,3,,Nowhere,,\noffice,4,,,,tean\noffice,5,a,,,\noffice,5,b,,,\noffice,6,,,dee,\nsubject,7,,,de,\n"
     )
     found = complaints(tmp_path, '[directory]\nfile = "d.csv"', csv)
     assert [one.partition("`")[0] for one in found] == [
         "d.csv:1: there is no column ",
         *(f"d.csv:{line}: " for line in (2, 3, 4, 5, 6)),
-        "d.csv:8: ",
+        *(f"d.csv:{line}: " for line in (8, 9, 10)),
     ]
+    assert found[7] == "d.csv:9: `language`: there is no language `dee`; did you mean `de`?"
+    assert found[8] == "d.csv:10: `language`: is for offices only"
     assert "`office`" in found[1]
 
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifier.core.duration import LONGEST, parse_duration, say_duration, say_lead, write_duration
+from notifier.core.duration import LONGEST, parse_duration, say_duration, write_duration
+from notifier.core.language import ENGLISH
 from tests.builders import DAY, HOUR, MINUTE, SECOND
 
 
@@ -95,5 +96,5 @@ def test_a_duration_is_said_in_its_two_largest_units(duration: timedelta, said: 
 
 def test_a_lead_time_says_on_which_side_it_is() -> None:
     """Before the start, or after it."""
-    assert say_lead(35 * MINUTE) == "35 min before the start"
-    assert say_lead(-35 * MINUTE) == "35 min after the start"
+    assert ENGLISH.say_lead(35 * MINUTE) == "35 min before the start"
+    assert ENGLISH.say_lead(-35 * MINUTE) == "35 min after the start"

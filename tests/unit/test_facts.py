@@ -8,19 +8,10 @@ import pytest
 
 from notifier.core.appointment import APPOINTMENT_FIELDS, STATUSES, TEXT_FIELDS, Appointment
 from notifier.core.event import Event
-from notifier.core.facts import (
-    facts,
-    headline,
-    say_date,
-    say_move,
-    say_span,
-    say_time,
-    say_times,
-    say_until,
-    say_where,
-    say_who,
-    words,
-)
+from notifier.core.facts import facts, say_move, say_where, say_who
+from notifier.core.headline import headline
+from notifier.core.language import ENGLISH
+from notifier.core.readers import Readers
 from notifier.core.sample_facts import sample_facts
 from tests.builders import (
     DAY,
@@ -70,8 +61,8 @@ def maybe_at(text: str | None) -> datetime | None:
 )
 def test_times_are_local(moment: str, zone: ZoneInfo, date: str, time: str) -> None:
     """Day and time are those of the reader, before and after the clocks change."""
-    assert say_date(at(moment), zone) == date
-    assert say_time(at(moment), zone) == time
+    assert ENGLISH.say_date(at(moment), zone) == date
+    assert ENGLISH.say_time(at(moment), zone) == time
 
 
 @pytest.mark.parametrize(
@@ -88,9 +79,9 @@ def test_times_are_local(moment: str, zone: ZoneInfo, date: str, time: str) -> N
 )
 def test_times_are_told_from_when_to_when(start: str | None, end: str | None, zone: ZoneInfo, said: str) -> None:
     """The end's day is told only where it is another one, in the reader's zone."""
-    times = say_times(maybe_at(start), maybe_at(end), zone)
+    times = ENGLISH.say_times(maybe_at(start), maybe_at(end), zone)
     assert times == said
-    assert say_span(maybe_at(start), maybe_at(end), zone) == (f"{said} {zone.key}" if start else said)
+    assert ENGLISH.say_span(maybe_at(start), maybe_at(end), zone) == (f"{said} {zone.key}" if start else said)
 
 
 @pytest.mark.parametrize(
@@ -111,12 +102,12 @@ def test_times_are_told_from_when_to_when(start: str | None, end: str | None, zo
 )
 def test_a_move_is_told_with_the_former_time(before: dict[str, Any], after: dict[str, Any], said: str) -> None:
     """A day that both times share is told once; what had no other time was not moved."""
-    assert say_move(appointment(**before), appointment(**after), BRUSSELS) == said
+    assert say_move(appointment(**before), appointment(**after), Readers(BRUSSELS)) == said
 
 
 def test_what_was_not_known_was_not_moved() -> None:
     """There is no former time to tell."""
-    assert say_move(None, appointment(), BRUSSELS) == ""
+    assert say_move(None, appointment(), Readers(BRUSSELS)) == ""
 
 
 @pytest.mark.parametrize(
@@ -136,12 +127,12 @@ def test_what_was_not_known_was_not_moved() -> None:
 )
 def test_the_start_is_so_far_away(ahead: timedelta, said: str) -> None:
     """To the minute, ahead or past."""
-    assert say_until(NOW + ahead, NOW) == said
+    assert ENGLISH.say_until(NOW + ahead, NOW) == said
 
 
 def test_no_start_is_nowhere() -> None:
     """Nothing is said of the distance to a time that is not set."""
-    assert say_until(None, NOW) == ""
+    assert ENGLISH.say_until(None, NOW) == ""
 
 
 @pytest.mark.parametrize(
@@ -158,7 +149,7 @@ def test_no_start_is_nowhere() -> None:
 )
 def test_the_place_is_said_in_one_phrase(changes: dict[str, Any], said: str) -> None:
     """What goes without saying is not said; what is not known stays as the source has it."""
-    assert say_where(appointment(**changes)) == said
+    assert say_where(appointment(**changes), Readers(BRUSSELS)) == said
 
 
 @pytest.mark.parametrize(
@@ -175,20 +166,20 @@ def test_the_place_is_said_in_one_phrase(changes: dict[str, Any], said: str) -> 
 )
 def test_the_people_are_said_in_one_phrase(changes: dict[str, Any], said: str) -> None:
     """Everybody who takes part, and who is missing."""
-    assert say_who(appointment(**changes)) == said
+    assert say_who(appointment(**changes), Readers(BRUSSELS)) == said
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_every_status_has_words(status: str) -> None:
     """No reader meets a word of the API that is documented."""
-    assert words(status) != status
+    assert ENGLISH.word(status) != status
     assert headline(event(appointment(status="?"), status=status)) != f"Status {status}"
     assert status not in headline(created(appointment(status=status)))
 
 
 def test_what_is_not_known_stays_as_it_is() -> None:
     """A word that the vendor adds is shown."""
-    assert words("WAITLISTED") == "WAITLISTED"
+    assert ENGLISH.word("WAITLISTED") == "WAITLISTED"
     assert headline(event(status="WAITLISTED")) == "Status WAITLISTED"
     assert headline(created(appointment(status="WAITLISTED"))) == "New appointment, WAITLISTED"
 
@@ -254,7 +245,7 @@ def shape(value: object) -> object:
 def test_the_variables_are_the_same_for_every_event() -> None:
     """A template that finds a variable for one event finds it for all."""
     events = [event(), step(undated(), appointment()), created(undated()), discovered(appointment())]
-    shapes = [shape(facts(seen(one), "any", "", BRUSSELS, NOW)) for one in events]
+    shapes = [shape(facts(seen(one), "any", "", Readers(BRUSSELS), NOW)) for one in events]
     assert all(one == shapes[0] for one in shapes)
     assert all(shape(sample) == shapes[0] for _, sample in sample_facts())
 
@@ -276,7 +267,7 @@ def test_the_full_sample_has_everything() -> None:
 
 def told(about: Event) -> list[Any]:
     """Returns the changes as a template sees them."""
-    changes = facts(seen(about), "any", "", BRUSSELS, NOW)["changes"]
+    changes = facts(seen(about), "any", "", Readers(BRUSSELS), NOW)["changes"]
     assert isinstance(changes, list)
     return changes
 
@@ -308,7 +299,7 @@ def test_of_a_text_only_that_it_changed_is_told(field: str) -> None:
     """Not even its fingerprint can get into a message."""
     (change,) = told(event(fingerprints=((field, "c0ffee"),)))
     assert change["text"] == f"{field.replace('_', ' ').capitalize()}: changed"
-    assert "c0ffee" not in str(facts(seen(event(fingerprints=((field, "c0ffee"),))), "any", "", BRUSSELS, NOW))
+    assert "c0ffee" not in str(facts(seen(event(fingerprints=((field, "c0ffee"),))), "any", "", Readers(BRUSSELS), NOW))
 
 
 def test_a_status_that_was_not_known_is_told_as_a_first_sight() -> None:
@@ -331,18 +322,18 @@ def test_a_status_that_was_not_known_is_told_as_a_first_sight() -> None:
 )
 def test_who_changed_it_is_said_as_far_as_it_is_known(changes: dict[str, Any], said: str) -> None:
     """By role and id, or by what there is of them."""
-    assert facts(seen(event(status="CANCELLED", **changes)), "any", "", BRUSSELS, NOW)["by"] == said
+    assert facts(seen(event(status="CANCELLED", **changes)), "any", "", Readers(BRUSSELS), NOW)["by"] == said
 
 
 def test_who_made_a_new_appointment_is_its_author() -> None:
     """It may have been touched by another since."""
     new = created(appointment(created_by="201", created_by_type="CUSTOMER"))
-    assert facts(seen(new), "any", "", BRUSSELS, NOW)["by"] == "customer 201"
+    assert facts(seen(new), "any", "", Readers(BRUSSELS), NOW)["by"] == "customer 201"
 
 
 def test_the_rest_of_the_variables() -> None:
     """What is known of event and rule, with times that the filters read."""
-    said: Any = facts(seen(event()), "late", "Cancelled late", KATHMANDU, NOW)
+    said: Any = facts(seen(event()), "late", "Cancelled late", Readers(KATHMANDU), NOW)
     assert said["event"] == {
         "id": event().id,
         "kind": "status_changed",

@@ -12,6 +12,7 @@ from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.grant import ALL, ALWAYS, USUAL, grant_of, mask
 from notifier.core.message import Message, Renderer
+from notifier.core.readers import Readers
 from notifier.core.template_check import hidden_uses
 from tests.builders import DAY, START, appointment, created, event, rule, seen, step, undated
 
@@ -21,7 +22,9 @@ NOTED = event(fingerprints=(("internal_notes", "7f1c"),))
 
 def message(about: Event, *fields: str, template: str | None = None, **texts: Any) -> Message:
     """Returns the message for a channel that sees these fields."""
-    return Renderer(BRUSSELS, Target.TEXT).render(seen(about, *fields, **texts), rule(body=template), about.detected_at)
+    return Renderer(Readers(BRUSSELS), Target.TEXT).render(
+        seen(about, *fields, **texts), rule(body=template), about.detected_at
+    )
 
 
 def test_a_channel_that_names_nothing_sees_all_but_personal_text() -> None:

@@ -11,6 +11,7 @@ from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.facts import facts
 from notifier.core.message import BODY_LIMIT, DEFAULT_BODY, DEFAULT_TITLE, TITLE_LIMIT, Message, Renderer
+from notifier.core.readers import Readers
 from notifier.core.template import TemplateFailed, Templates
 from notifier.core.template_check import TEMPLATE_LIMIT, template_problems
 from notifier.core.work import WORK
@@ -38,7 +39,7 @@ def message(
     about: Event, zone: ZoneInfo = BRUSSELS, target: Target = Target.TEXT, now: datetime = NOW, **changes: Any
 ) -> Message:
     """Returns the message that a rule makes of an event."""
-    return Renderer(zone, target).render(seen(about), rule(**changes), now)
+    return Renderer(Readers(zone), target).render(seen(about), rule(**changes), now)
 
 
 def read(about: Event, zone: ZoneInfo = BRUSSELS, now: datetime = NOW) -> str:
@@ -498,7 +499,7 @@ def test_what_takes_too_much_work_ends(template: str) -> None:
 
 def test_one_message_has_no_less_work_for_what_the_last_one_did() -> None:
     """Every message begins anew, also after one that failed."""
-    renderer = Renderer(BRUSSELS, Target.TEXT)
+    renderer = Renderer(Readers(BRUSSELS), Target.TEXT)
     crowded = event(other_employees=CROWD)
     body = "{% for a in changes %}" + "{{ appointment.other_employees|join(', ') }}" * 100 + "{% endfor %}"
     with pytest.raises(TemplateFailed, match="more work"):
@@ -512,7 +513,7 @@ def test_the_default_texts_leave_most_of_the_work_undone() -> None:
     before = structs.replace(appointment(), **dict.fromkeys(("listing", "meeting_room", "external_id"), "9" * 50))
     full = step(before, appointment(other_employees=CROWD, other_customers=CROWD, status="CANCELLED", office="1" * 99))
     templates = Templates(BRUSSELS, str)
-    templates.begin(facts(seen(full), "any", "", BRUSSELS, NOW))
+    templates.begin(facts(seen(full), "any", "", Readers(BRUSSELS), NOW))
     for default in (DEFAULT_TITLE, DEFAULT_BODY):
         assert templates.render(default)
     assert templates.work.used < WORK / 10
@@ -578,7 +579,7 @@ def test_an_empty_message_is_none() -> None:
 def test_a_rule_is_told_as_it_is() -> None:
     """Name and description of the rule are at hand."""
     late = rule(name="late", description="Cancelled late", body="{{ rule.name }}: {{ rule.description }}")
-    assert Renderer(BRUSSELS, Target.TEXT).render(seen(event()), late, NOW).body == "late: Cancelled late"
+    assert Renderer(Readers(BRUSSELS), Target.TEXT).render(seen(event()), late, NOW).body == "late: Cancelled late"
 
 
 def test_the_extremes_of_the_calendar_have_local_times() -> None:

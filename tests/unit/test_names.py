@@ -8,6 +8,7 @@ from notifier.core.directory import Directory, Entry
 from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.message import Message, Renderer
+from notifier.core.readers import Readers
 from tests.builders import NOW, appointment, event, rule, seen
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -23,7 +24,7 @@ BOOK = Directory(
 
 
 def told(about: Event, *fields: str, target: Target = Target.TEXT, **changes: str) -> Message:
-    return Renderer(BRUSSELS, target, BOOK).render(seen(about, *fields), rule(**changes), NOW)
+    return Renderer(Readers(BRUSSELS, BOOK), target).render(seen(about, *fields), rule(**changes), NOW)
 
 
 def test_names_stand_in_place_of_ids() -> None:

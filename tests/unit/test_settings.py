@@ -440,7 +440,7 @@ def test_strange_time_zones(tmp_path: Path, zone: str) -> None:
 def test_tables_of_later_versions(tmp_path: Path, table: str) -> None:
     """What this version does not know is a mistake and not ignored."""
     ((_, text),) = complaints(tmp_path, f"{SOURCE}[{table}]")
-    known = "timezone, rules, store, sources, channels, calendars, directory, operator"
+    known = "timezone, language, rules, store, sources, channels, calendars, directory, operator"
     assert text == f"unknown key `{table}`; known here: {known}"
 
 

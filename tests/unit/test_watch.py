@@ -9,8 +9,8 @@ from notifier.core.appointment import Appointment
 from notifier.core.change import Kind
 from notifier.core.delivery import Reason
 from notifier.core.event import LATE, Firing
-from notifier.core.facts import headline
 from notifier.core.grant import grant_of, mask
+from notifier.core.headline import headline
 from notifier.core.plan import plan_firings
 from notifier.core.recheck import Overtaken, Sight, Waiting, recheck
 from notifier.core.route import Context
