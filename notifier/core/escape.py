@@ -41,6 +41,9 @@ def plain(value: str) -> str:
 
 def defuse(value: str) -> str:
     """Returns the value so that no chat service finds a mention, a link or formatting in it."""
+    if value.isalnum():
+        # An id or a word, as most values are.
+        return value
     text = _MARKING_UNDERSCORES.sub(lambda match: "\u02cd" * len(match.group()), plain(value))
     # After the marks: some of what stands for them counts as a letter.
     text = _TOUCHY.sub(lambda match: match.group() + _ZERO_WIDTH, text.translate(_LOOK_ALIKES))

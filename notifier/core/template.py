@@ -129,7 +129,8 @@ def _shown(value: object, clean: Callable[[str], str], language: Language, work:
     try:
         work.weigh(value)
         text = cut(_text_of(value, language), LONGEST_TEXT)
-        work.weigh(text)
+        if not isinstance(value, str):
+            work.weigh(text)
     except WorkUsedUp as error:
         raise TemplateError(str(error)) from error
     return clean(text)

@@ -62,6 +62,9 @@ class Work:
         Raises:
             WorkUsedUp: that is more than is left.
         """
+        if isinstance(value, str):
+            self.spend(1 + len(value) // _CHARACTERS)
+            return
         waiting: list[Iterator[object]] = [iter((value,))]
         while waiting:
             for one in waiting[-1]:
