@@ -7,27 +7,20 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from notifier.config.calendar_section import Clock, Days, read_zone
-from notifier.config.table import Duration, Table, among, as_tuple, wrong
+from notifier.config.table import Duration, Table, among, as_tuple, no_twins, wrong
 from notifier.core.bundle import FIELDS, LARGEST, USUAL_MOST, Digest, Group, Throttle
 from notifier.core.hours import EVERY_DAY
 
 
-def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
-    twins = [value for index, value in enumerate(values) if value in values[:index]]
-    if twins:
-        raise wrong(f"names `{twins[0]}` twice")
-    return values
-
-
 def _times(values: tuple[time, ...]) -> tuple[time, ...]:
-    _no_twins(tuple(f"{value:%H:%M}" for value in values))
+    no_twins(tuple(f"{value:%H:%M}" for value in values))
     return tuple(sorted(values))
 
 
 By = Annotated[
     tuple[Annotated[str, among("thing to gather by", FIELDS)], ...],
     BeforeValidator(as_tuple),
-    AfterValidator(_no_twins),
+    AfterValidator(no_twins),
 ]
 Times = Annotated[tuple[Clock, ...], BeforeValidator(as_tuple), Field(min_length=1), AfterValidator(_times)]
 Zone = Annotated[ZoneInfo, BeforeValidator(read_zone)]

@@ -19,6 +19,7 @@ from notifier.config.table import (
     as_text,
     as_tuple,
     known_name,
+    no_twins,
     wrong,
     wrong_lines,
     wrong_value,
@@ -136,13 +137,6 @@ def _lead_time(value: str) -> str:
     return value
 
 
-def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
-    twins = [value for index, value in enumerate(values) if value in values[:index]]
-    if twins:
-        raise wrong(f"names `{twins[0]}` twice")
-    return values
-
-
 CHANGES = tuple(kind for kind in Kind if kind not in TIMED)
 _AsTuple = BeforeValidator(as_tuple)
 _NotEmpty = Field(min_length=1, max_length=VALUES_LIMIT)
@@ -155,7 +149,7 @@ MeetingTypes = Annotated[tuple[Annotated[str, among("meeting type", MEETING_TYPE
 Fields = Annotated[tuple[Annotated[str, among("field", WATCHED_FIELDS)], ...], _AsTuple, _NotEmpty]
 Sources = Annotated[tuple[Annotated[str, among_context("source", "sources")], ...], _AsTuple, _NotEmpty]
 Channels = Annotated[
-    tuple[Annotated[str, AfterValidator(_channel)], ...], _AsTuple, _NotEmpty, AfterValidator(_no_twins)
+    tuple[Annotated[str, AfterValidator(_channel)], ...], _AsTuple, _NotEmpty, AfterValidator(no_twins)
 ]
 Condition = Annotated[str, AfterValidator(_condition), as_text(maxLength=CONDITION_LIMIT)]
 Template = Annotated[Text, AfterValidator(_template), as_text(minLength=1, maxLength=TEMPLATE_LIMIT)]

@@ -89,6 +89,14 @@ def known_name(value: str, noun: str, names: tuple[str, ...]) -> str:
     raise PydanticCustomError("unknown", "unknown", {"noun": noun, "names": names})
 
 
+def no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the values, each of which stands there once, as a validator."""
+    twins = [value for index, value in enumerate(values) if value in values[:index]]
+    if twins:
+        raise wrong(f"names `{twins[0]}` twice")
+    return values
+
+
 def as_tuple(value: object) -> object:
     """Returns a list as a tuple, and a single text as a tuple of one; anything else is left for pydantic to refuse."""
     if isinstance(value, str):

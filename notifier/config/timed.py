@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from notifier.config.table import Duration, Table, among, among_context, as_tuple, wrong, wrong_value
+from notifier.config.table import Duration, Table, among, among_context, as_tuple, no_twins, wrong, wrong_value
 from notifier.core.appointment import STATUSES
 from notifier.core.change import TIMED, Kind
 from notifier.core.watch import CONFIRMED, UNCONFIRMED, Escalation, Watch
@@ -24,13 +24,6 @@ def _no_hurry(value: timedelta) -> timedelta:
     return value
 
 
-def _no_twins(values: tuple[str, ...]) -> tuple[str, ...]:
-    twins = [value for index, value in enumerate(values) if value in values[:index]]
-    if twins:
-        raise wrong(f"names `{twins[0]}` twice")
-    return values
-
-
 class StaysTable(Table):
     """`stays`: which status for how long."""
 
@@ -38,7 +31,7 @@ class StaysTable(Table):
         tuple[Annotated[str, among("status", STATUSES)], ...],
         BeforeValidator(as_tuple),
         Field(min_length=1),
-        AfterValidator(_no_twins),
+        AfterValidator(no_twins),
     ]
     duration: Duration = Field(alias="for")
 
@@ -51,7 +44,7 @@ class EscalateTable(Table):
         tuple[Annotated[str, among_context("channel", "channels")], ...],
         BeforeValidator(as_tuple),
         Field(min_length=1),
-        AfterValidator(_no_twins),
+        AfterValidator(no_twins),
     ]
 
 

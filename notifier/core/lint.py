@@ -115,11 +115,6 @@ def _sure(rule: Rule) -> frozenset[str]:
     )
 
 
-def never_matches(rule: Rule) -> bool:
-    """Whether there can be no event that meets all requirements."""
-    return _is_known(rule) and not _can_match(rule.requirements)
-
-
 def shadows(earlier: Rule, later: Rule) -> bool:
     """Whether every event that the later rule matches is taken by the earlier one, which says stop."""
     return (

@@ -236,12 +236,6 @@ def due(tx: Session, channel: str, now: datetime) -> int:
     return tx.exec(query.where(col(DeliveryRow.due_at) <= now)).one()
 
 
-def unfinished(tx: Session, now: datetime) -> int:
-    """Returns how many deliveries are being sent or could be claimed by now; zero means that a round is done."""
-    due = and_(_CLAIMABLE, col(DeliveryRow.due_at) <= now)
-    return tx.exec(select(func.count()).select_from(DeliveryRow).where(or_(_SENDING, due))).one()
-
-
 def _due(connection: sqlite3.Connection, channel: str, now: datetime, limit: int) -> Sequence[Claimed]:
     """Returns what could be claimed, as it is before."""
     found = connection.execute(_DUE, (channel, rows.stored(now), limit)).fetchall()

@@ -1,11 +1,16 @@
-"""What every integration test may rely on: a clock of its own, and no other test's settings left behind."""
+"""What every integration test may rely on: a clock, a store and a source of its own, and logs as they were."""
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from notifier.clock import utc_now
+from notifier.engage.simulated.document import Booking
+from notifier.engage.simulator import Simulator
+from notifier.store.database import Store, open_store
 from tests.simulated import HandClock
 
 
@@ -13,6 +18,21 @@ from tests.simulated import HandClock
 def clock() -> HandClock:
     """A clock that stands still until the test moves it."""
     return HandClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store in a file, with nothing in it."""
+    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
+        yield store
+
+
+@pytest.fixture
+def engage() -> Iterator[Simulator]:
+    """An enterprise that lives in real time, with one appointment."""
+    with Simulator(clock=utc_now) as simulator:
+        simulator.enterprise.create(utc_now(), Booking(start=utc_now()))
+        yield simulator
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import _thread
 import signal
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from notifier.engage.simulator import Simulator
 from notifier.progress import Watcher
 from notifier.sender import Sender
 from notifier.store import history, outbox, snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.supervisor import Supervisor
 from tests.builders import rule
 from tests.captured_logs import captured_logs
@@ -30,20 +30,6 @@ from tests.configured import settings, source
 from tests.fake_receiver import HANG, Reply, receiving
 from tests.simulated import WAIT
 from tests.store_values import cancelled, owed, plan
-
-
-@pytest.fixture
-def engage() -> Iterator[Simulator]:
-    """An enterprise that lives in real time, with one appointment."""
-    with Simulator(clock=utc_now) as simulator:
-        simulator.enterprise.create(utc_now(), Booking(start=utc_now()))
-        yield simulator
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def daemon_of(

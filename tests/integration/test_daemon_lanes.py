@@ -15,7 +15,7 @@ from notifier.daemon import Daemon
 from notifier.engage.simulator import Simulator
 from notifier.notice_sender import NoticeSender
 from notifier.store import history, lanes, notices, snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.wiring import open_channels, policies_of
 from tests.captured_logs import captured_logs
 from tests.configured import settings, source
@@ -30,12 +30,6 @@ OFF = Standing(failures=1, failing_since=utc_now(), off_at=utc_now(), reason=Rea
 def engage() -> Iterator[Simulator]:
     with Simulator(clock=utc_now) as simulator:
         yield simulator
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def daemon_of(folder: Path, engage: Simulator, store: Store, channels: str, rules: Sequence[Rule] = ()) -> Daemon:

@@ -1,7 +1,7 @@
 """A store that fails while one daemon takes over from another loses nothing, doubles nothing and ends nobody."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -11,31 +11,16 @@ import pytest
 from notifier.clock import utc_now
 from notifier.core.delivery import Reason, State
 from notifier.daemon import Daemon
-from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
 from notifier.errors import StoreError
 from notifier.store import history
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.supervisor import Supervisor
 from tests.builders import rule
 from tests.captured_logs import Logs, captured_logs
 from tests.configured import settings, source
 from tests.fake_receiver import HANG, Receiver, Reply, receiving
 from tests.simulated import WAIT
-
-
-@pytest.fixture
-def engage() -> Iterator[Simulator]:
-    """An enterprise that lives in real time, with one appointment."""
-    with Simulator(clock=utc_now) as simulator:
-        simulator.enterprise.create(utc_now(), Booking(start=utc_now()))
-        yield simulator
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def hand_over(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from threading import Event
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,7 @@ from notifier.errors import StoreError
 from notifier.lane import BEAT, Lane
 from notifier.sender import Sender, Sent
 from notifier.store import snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from tests.captured_logs import captured_logs
 from tests.fake_receiver import HANG, Receiver, receiving
 from tests.simulated import WAIT, HandClock
@@ -22,12 +21,6 @@ from tests.store_values import cancelled, owed, plan
 
 SOON = BEAT.total_seconds() / 2
 """Seconds in which a lane that waits for its beat does nothing."""
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 @pytest.fixture

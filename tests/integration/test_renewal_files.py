@@ -1,6 +1,5 @@
 """Whatever is written while something is read, or where only a wrong configuration points to, is found all the same."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from sqlite3 import connect
@@ -11,7 +10,7 @@ from notifier import renewal as module
 from notifier.daemon import Daemon
 from notifier.progress import Lines
 from notifier.renewal import Loaded, Renewal
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from tests.captured_logs import captured_logs
 from tests.configured import source
 
@@ -49,12 +48,6 @@ class Desk:
         """Returns the rules that were taken up."""
         daemon.stop()
         return [rule.name for rule in self.renewal._loaded.rules]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -22,7 +21,7 @@ from notifier.core.recipients import Recipients
 from notifier.core.rule import Rule
 from notifier.sender import Sender
 from notifier.store import history, snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.store.history import AttemptRecord, DeliveryRecord
 from tests.builders import rule
 from tests.captured_logs import captured_logs
@@ -32,12 +31,6 @@ from tests.simulated import HandClock
 from tests.store_values import cancelled, owed, plan
 
 RULES = {"all": rule(name="all", channels=("crm",), title="Cancelled {{ appointment.id }}")}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """How the daemon is doing, told from the store."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.status import read_status
 from notifier.status_view import Status, show_status
 from notifier.store import hold, notices, outbox, snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.store.driver import driver
 from tests.configured import settings, source
 from tests.store_values import MINUTE, NOW, appointment, cancelled, known, owed, plan
@@ -41,12 +40,6 @@ TROUBLE = OpenTrouble(
     began_at=NOW,
     told_at=NOW + MINUTE,
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 @pytest.fixture

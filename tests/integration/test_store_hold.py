@@ -65,7 +65,7 @@ def test_what_a_run_makes_waits_for_its_end(store: Store) -> None:
     make(store, *events)
     assert claimed(store) == []
     with store.reading() as tx:
-        assert (outbox.next_due(tx, "chat"), outbox.unfinished(tx, LATER)) == (None, 0)
+        assert (outbox.next_due(tx, "chat"), outbox.due(tx, "chat", LATER)) == (None, 0)
     with store.writing() as tx:
         assert hold.settle(tx, *NEAR, LATER) == 3
         assert hold.settle(tx, *NEAR, LATER) == 0

@@ -1,15 +1,13 @@
 """How lanes stand is kept as it was decided."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from notifier.core.delivery import Reason
 from notifier.core.standing import OPEN, Standing
 from notifier.store import lanes
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from tests.store_values import NOW
 
 STANDINGS = [
@@ -18,12 +16,6 @@ STANDINGS = [
     Standing(failures=5, failing_since=NOW, paused_until=NOW + timedelta(seconds=30), reason=Reason.TIMEOUT),
     Standing(failures=1, failing_since=NOW, off_at=NOW, reason=Reason.GONE, detail="HTTP 410 Gone"),
 ]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 @pytest.mark.parametrize("enrolled", [True, False])

@@ -1,8 +1,6 @@
 """Dead letters in the store: which are meant, and what a decision about them changes."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +8,7 @@ from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.event import Event
 from notifier.errors import StoreError
 from notifier.store import history, letters, outbox, snapshot
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.store.driver import driver
 from notifier.store.history import DeliveryRecord
 from notifier.store.letters import Letter, Selection
@@ -23,12 +21,6 @@ ENDS = {
     State.DEAD: Outcome(Result.DEAD, Reason.NOT_FOUND),
     State.UNCERTAIN: Outcome(Result.UNCERTAIN, Reason.UNCERTAIN),
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def put(
@@ -159,7 +151,7 @@ def test_as_many_as_there_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
     ids = [put(store, cancelled(str(number))) for number in range(10)]
     assert [letter.id for letter in find_and(store, letters.retry)] == ids
     with store.reading() as tx:
-        assert outbox.unfinished(tx, NOW + timedelta(hours=1)) == 10
+        assert outbox.due(tx, "chat", NOW + timedelta(hours=1)) == 10
 
 
 def test_the_channels_that_there_were(store: Store) -> None:

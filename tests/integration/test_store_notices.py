@@ -1,9 +1,8 @@
 """Troubles and notices in a store on disk: what is owed goes out in order, once, and survives a dead process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +13,7 @@ from notifier.core.notice import Notice, notice_of
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.errors import StoreError
 from notifier.store import notices, outbox, snapshot
-from notifier.store.database import Store, Transaction, open_store
+from notifier.store.database import Store, Transaction
 from notifier.store.driver import driver
 from notifier.store.notices import TRIES, ClaimedNotice
 from tests.store_values import MINUTE, NOW, cancelled, owed, plan
@@ -22,12 +21,6 @@ from tests.store_values import MINUTE, NOW, cancelled, owed, plan
 DOWN = OpenTrouble(name="source acme", kind=TroubleKind.UNAVAILABLE, text="HTTP 503", began_at=NOW)
 DELIVERED = Settlement(State.DELIVERED, Reason.OK)
 DEAD = Settlement(State.DEAD, Reason.GONE)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def owe(store: Store, edge: Edge = Edge.BEGAN, channel: str = "ops", name: str = "source acme") -> Notice:

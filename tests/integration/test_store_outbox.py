@@ -271,21 +271,21 @@ def test_counts_know_every_state(store: Store) -> None:
         }
 
 
-def test_a_round_is_done_when_nothing_can_be_sent_now(store: Store) -> None:
-    """What is being sent or could be claimed keeps a round going; what waits for a later time does not."""
+def test_what_could_be_sent_now(store: Store) -> None:
+    """What is being sent is not due, nor what stands behind it or waits for a later time."""
 
-    def unfinished() -> int:
+    def due() -> int:
         with store.reading() as tx:
-            return outbox.unfinished(tx, NOW)
+            return outbox.due(tx, "chat", NOW)
 
-    assert unfinished() == 0
+    assert due() == 0
     owe(store, cancelled("a", 1), cancelled("a", 2), cancelled("b"))
-    assert unfinished() == 2
+    assert due() == 2
     first, other = claim(store)
-    assert unfinished() == 2
+    assert due() == 0
     record(store, other, DELIVERED, DONE)
     record(store, first, FAILED, LATER)
-    assert unfinished() == 0
+    assert due() == 0
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Personal texts in the store: kept with what owes them, gone with its end."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,19 +14,13 @@ from notifier.core.delivery import Delivery, Outcome, Reason, Result, Settlement
 from notifier.core.event import Event
 from notifier.core.plan import OwedText
 from notifier.store import hold, letters, outbox, snapshot, texts
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.store.driver import driver
 from notifier.store.letters import Selection
 from notifier.store.tables import TextRow
 from tests.store_values import NOW, cancelled, owed, plan
 
 NOTE = "Call the neighbour first"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def noted(revision: int = 1) -> Event:

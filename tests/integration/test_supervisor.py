@@ -1,7 +1,6 @@
 """One daemon takes over from another, and nothing is done by both, or by none."""
 
 import signal
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -11,30 +10,15 @@ import pytest
 from notifier.clock import utc_now
 from notifier.core.delivery import Reason, State
 from notifier.daemon import Daemon
-from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
 from notifier.store import history
-from notifier.store.database import Store, open_store
+from notifier.store.database import Store
 from notifier.supervisor import Supervisor
 from tests.builders import rule
 from tests.captured_logs import captured_logs
 from tests.configured import settings, source
 from tests.fake_receiver import HANG, Reply, receiving
 from tests.simulated import WAIT
-
-
-@pytest.fixture
-def engage() -> Iterator[Simulator]:
-    """An enterprise that lives in real time, with one appointment."""
-    with Simulator(clock=utc_now) as simulator:
-        simulator.enterprise.create(utc_now(), Booking(start=utc_now()))
-        yield simulator
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "notifier.db", synchronous="normal") as store:
-        yield store
 
 
 def test_a_send_in_hand_is_awaited(tmp_path: Path, engage: Simulator, store: Store) -> None:
