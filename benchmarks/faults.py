@@ -31,7 +31,7 @@ from notifier.engage.simulated.life import Life
 from notifier.engage.simulated.order import Order
 from notifier.engage.simulated.slip import NEVER, Slip, SlipKind
 from notifier.engage.simulator import Simulator
-from notifier.store import history, snapshot
+from notifier.store import history, sweeps
 from notifier.store.database import Store, open_store
 
 ORDERS: Sequence[Order] = ("insertion", "start", "updated", "id", "unstable")
@@ -124,7 +124,7 @@ class Sightings:
     def look(self) -> None:
         """Notes what the newest run of each sweep came to."""
         with self.store.reading() as tx:
-            for record in snapshot.sweeps(tx):
+            for record in sweeps.every(tx):
                 if record.last:
                     self.runs[record.name, record.last.started_at] = record.last
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from notifier.config.settings import Settings, Source
 from notifier.core.load import Demand, Load, weigh
 from notifier.core.sweep import Sweep
-from notifier.store.snapshot import SweepRecord
+from notifier.store.sweeps import SweepRecord
 
 
 def load_of(settings: Settings, records: Iterable[SweepRecord]) -> Load:

@@ -36,7 +36,7 @@ from notifier.operator_route import LOOK_SECONDS, OperatorRoute
 from notifier.poller import STRAYS, Poller
 from notifier.progress import Lines, Watcher
 from notifier.sender import Sender
-from notifier.store import hold, lanes, outbox, snapshot, texts
+from notifier.store import hold, lanes, outbox, snapshot, sweeps, texts
 from notifier.store.database import Store, Transaction
 from notifier.store_watch import StoreWatch
 from notifier.timekeeper import LOOK_EVERY
@@ -320,7 +320,7 @@ class Daemon:
         """Returns when the sweeps are due that were read just as they are to be read now."""
         now = utc_now()
         with self._store.reading() as tx:
-            last = {(one.source, one.name): one.last for one in snapshot.sweeps(tx)}
+            last = {(one.source, one.name): one.last for one in sweeps.every(tx)}
             scopes = {(name, look.scope) for name in self._pollers for look in snapshot.looks(tx, name)}
         return {
             (beat.source, beat.sweep.name): min(max(run.started_at + beat.sweep.every, now), now + beat.sweep.every)
@@ -362,7 +362,7 @@ class Daemon:
         log.warning("sweep_skipped", source=source, sweep=sweep, why="the former run is not done yet")
         # A figure, and no reason to say once more that the store fails.
         with suppress(StoreError), self._store.writing() as tx:
-            snapshot.skip_sweep(tx, source, sweep)
+            sweeps.skip(tx, source, sweep)
 
     def _crashed(self, event: JobExecutionEvent) -> None:
         if event.job_id not in self._jobs:

@@ -29,7 +29,7 @@ from notifier.engage.simulated.faults import OFF, Faults
 from notifier.engage.simulated.life import Happening, Life
 from notifier.engage.simulated.slip import NEVER, Slip, SlipKind
 from notifier.engage.simulator import Simulator
-from notifier.store import history, snapshot
+from notifier.store import history, snapshot, sweeps
 from notifier.store.database import Store, open_store
 from notifier.store.history import EventRecord
 
@@ -229,7 +229,7 @@ class _Story:
     def _await_baseline(self) -> bool:
         def both_read() -> bool | None:
             with self._store.reading() as tx:
-                good = [sweep.last_good_at is not None for sweep in snapshot.sweeps(tx)]
+                good = [sweep.last_good_at is not None for sweep in sweeps.every(tx)]
             return good == [True, True] or None
 
         if self._wait_for(both_read) is None:

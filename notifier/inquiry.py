@@ -7,7 +7,7 @@ from typing import Final
 
 from notifier.core.plan import Known
 from notifier.core.rule import Verdict
-from notifier.store import history, hold, snapshot
+from notifier.store import history, hold, snapshot, sweeps
 from notifier.store.database import Transaction
 from notifier.store.history import AttemptRecord, DeliveryRecord, EventRecord
 
@@ -97,7 +97,7 @@ def _sighting(tx: Transaction, source: str, appointment: str, now: datetime) -> 
     known = snapshot.known(tx, source, [appointment]).get(appointment)
     looks = snapshot.looks(tx, source)
     covering = [look for look in looks if known is None or look.covers(known.appointment, now)]
-    records = [record for record in snapshot.sweeps(tx) if record.source == source]
+    records = [record for record in sweeps.every(tx) if record.source == source]
     doubts = ((record.name, hold.doubted_at(tx, source, record.name)) for record in records)
     return Sighting(
         source=source,

@@ -23,10 +23,10 @@ from notifier.core.silence import examine_silence
 from notifier.core.standing import OPEN
 from notifier.core.sweep import SweepOutcome, SweepRun
 from notifier.core.trouble import Edge, Finding, OpenTrouble, Step, TroubleKind, follow
-from notifier.store import hold, lanes, notices, silences, snapshot
+from notifier.store import hold, lanes, notices, silences, sweeps
 from notifier.store.database import Store, Transaction
 from notifier.store.disk import room_of
-from notifier.store.snapshot import SweepRecord
+from notifier.store.sweeps import SweepRecord
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +124,7 @@ class Operator:
         """
         now = self._clock()
         with self._store.writing() as tx:
-            record = next((one for one in snapshot.sweeps(tx) if (one.source, one.name) == (source, sweep)), None)
+            record = next((one for one in sweeps.every(tx) if (one.source, one.name) == (source, sweep)), None)
             run = SweepRun(
                 source=source,
                 sweep=sweep,
@@ -134,7 +134,7 @@ class Operator:
                 held=record.last.held if record and record.last else 0,
                 error=f"a mistake in notifier ({type(error).__name__}); the log has more, under poll_crashed",
             )
-            snapshot.record_sweep(tx, source, sweep, run)
+            sweeps.record(tx, source, sweep, run)
 
     @property
     def _channels(self) -> Sequence[str]:
@@ -158,7 +158,7 @@ class Operator:
     def _findings(
         self, tx: Transaction, known: Mapping[str, OpenTrouble], sight: _Sight
     ) -> tuple[list[Finding], set[str]]:
-        records, now = snapshot.sweeps(tx), sight.now
+        records, now = sweeps.every(tx), sight.now
         braked = set(hold.braked(tx))
         pulses = self._pulses(records, braked)
         load = load_of(self._settings, records)

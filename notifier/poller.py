@@ -28,7 +28,7 @@ from notifier.errors import SourceRefused, SourceUnavailable
 from notifier.planner import Planner
 from notifier.reading import Reader, Reading, Watch
 from notifier.run import Run
-from notifier.store import census, hold, snapshot
+from notifier.store import census, hold, snapshot, sweeps
 from notifier.store.database import Store, Transaction
 
 log = structlog.get_logger(__name__)
@@ -140,7 +140,7 @@ class Poller:
         """Looks up what is known before the reading."""
         now = self._clock()
         with self._store.reading() as tx:
-            record = snapshot.sweep(tx, self._source, sweep.name)
+            record = sweeps.of(tx, self._source, sweep.name)
             looks = snapshot.looks(tx, self._source)
             decision = hold.decision(tx, self._source, sweep.name)
             learnt = snapshot.slices(tx, self._source, sweep.scope)
@@ -165,7 +165,7 @@ class Poller:
             run.tally.count(kinds, fields)
         return run
 
-    def _asks_for_all(self, record: snapshot.SweepRecord | None, now: datetime) -> bool:
+    def _asks_for_all(self, record: sweeps.SweepRecord | None, now: datetime) -> bool:
         """Whether a run reads all of its span, as every run does where the source can't be asked for news alone."""
         every, complete = self._manner.complete_every, record.complete_at if record else None
         # A clock that was set back is no reason to wait.
@@ -308,7 +308,7 @@ class Poller:
             if run.doubt:
                 hold.trip(tx, self._source, name, now)
             done = run.done(self._source, outcome, error, now, hold.held(tx, self._source, name))
-            snapshot.record_sweep(tx, self._source, name, done)
+            sweeps.record(tx, self._source, name, done)
             self._learn(tx)
             if run.listed and run.reading.whole:
                 self._remember(tx, run, outcome)

@@ -14,7 +14,7 @@ from notifier.core.sweep import Sweep
 from notifier.engage.client import PARAMETERS
 from notifier.loading import sweeps_of
 from notifier.query_view import Basis, Query
-from notifier.store import census, snapshot
+from notifier.store import census, snapshot, sweeps
 from notifier.store.database import Store, Transaction
 
 _HOUR = timedelta(hours=1)
@@ -23,7 +23,7 @@ _HOUR = timedelta(hours=1)
 def read_queries(settings: Settings, rules: Sequence[Rule], store: Store, now: datetime) -> tuple[Query, ...]:
     """Returns what the sweeps of the settings ask for, in their order, with what the store knows of them."""
     with store.reading() as tx:
-        load = load_of(settings, snapshot.sweeps(tx))
+        load = load_of(settings, sweeps.every(tx))
         known = {(one.source, one.sweep): one for one in load.sweeps}
         return tuple(
             _query(source, planned, known[source.name, planned.sweep.name], tx, now)

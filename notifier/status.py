@@ -10,17 +10,17 @@ from notifier.core.diagnosis import OVERDUE_BEATS, OVERDUE_GRACE
 from notifier.core.load import SweepLoad
 from notifier.core.sweep import ANSWERED
 from notifier.status_view import Status, SweepStatus, troubles_of, troubles_of_lanes, troubles_of_route
-from notifier.store import hold, lanes, notices, outbox, silences, snapshot
+from notifier.store import hold, lanes, notices, outbox, silences, snapshot, sweeps
 from notifier.store.database import Store
 from notifier.store.disk import obstacle
-from notifier.store.snapshot import SweepRecord
+from notifier.store.sweeps import SweepRecord
 
 
 def read_status(settings: Settings, store: Store, now: datetime) -> Status:
     """Returns what the store tells of sweeps and outbox."""
     running = store.is_claimed()
     with store.reading() as tx:
-        records = {(record.source, record.name): record for record in snapshot.sweeps(tx)}
+        records = {(record.source, record.name): record for record in sweeps.every(tx)}
         deliveries = outbox.counts(tx)
         standings = {name: one for name, one in lanes.standings(tx).items() if name in settings.channels}
         held = {f"{source}/{sweep}": hold.held(tx, source, sweep) for source, sweep in hold.braked(tx)}
@@ -28,13 +28,13 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         silenced = tuple(silences.listing(tx, now))
         reported, noticed = tuple(notices.troubles(tx).values()), _noticed(settings, notices.counts(tx, now))
     load = load_of(settings, records.values())
-    sweeps = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
+    states = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
     mute, hindrance = untold(reported, settings.operator.channels), obstacle(store.path)
     refused = [one for one in reported if one.name == CONFIGURATION and one.well_since is None]
     return Status(
         running=running,
         appointments=appointments,
-        sweeps=sweeps,
+        sweeps=states,
         addresses=load.addresses,
         deliveries=deliveries,
         lanes=standings,
@@ -42,14 +42,14 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         reported=reported,
         notices=noticed,
         troubles=(
-            *troubles_of(sweeps, load, held, deliveries, settings.channels, running=running),
+            *troubles_of(states, load, held, deliveries, settings.channels, running=running),
             *troubles_of_lanes(standings, settings.zone),
             *troubles_of_route(noticed, mute),
             *(f"What was changed can't be used, and what was read before holds on: {one.text}" for one in refused),
             *([f"The store can't be written: {hindrance}."] if hindrance else []),
         ),
         healthy=running
-        and all(_answers(one) and not one.overdue for one in sweeps)
+        and all(_answers(one) and not one.overdue for one in states)
         and not any(one.broken for one in noticed.values())
         and not mute
         and not refused

@@ -19,7 +19,7 @@ from notifier.core.route import Context
 from notifier.core.rule import TOO_LATE, Rule, judge
 from notifier.core.sweep import Look, Sweep, SweepOutcome
 from notifier.core.watch import Progress, Watch, advance, begin_of, event_of, is_told, known_until
-from notifier.store import hold, silences, snapshot, watches
+from notifier.store import hold, silences, snapshot, sweeps, watches
 from notifier.store.database import Store, Transaction
 from notifier.store.watches import FIRST, Place, Question, Watched
 
@@ -115,7 +115,7 @@ class Timekeeper:
         """Returns the looks at the source; one that asked for nothing but news has shown all changes as well."""
         read: dict[str, datetime] = {}
         for sweep in self._sweeps[source]:
-            record = snapshot.sweep(tx, source, sweep.name)
+            record = sweeps.of(tx, source, sweep.name)
             if record and record.last and record.last.outcome is SweepOutcome.OK:
                 read[sweep.scope] = record.last.started_at
         looks = snapshot.looks(tx, source)

@@ -60,7 +60,7 @@ FAULT_POINTS: Final[Mapping[str, FaultPoint]] = {
     "slice committed": FaultPoint("notifier.poller:Poller._commit"),
     "run judged": FaultPoint("notifier.poller:Poller._judge"),
     "run let go, not committed": FaultPoint("notifier.store.hold:settle", counts=bool),
-    "run recorded, not committed": FaultPoint("notifier.store.snapshot:record_sweep"),
+    "run recorded, not committed": FaultPoint("notifier.store.sweeps:record"),
     "run committed": FaultPoint("notifier.poller:Poller._end"),
     "lanes woken": FaultPoint("notifier.daemon:Daemon._wake"),
     "overtaken ones noted, not committed": FaultPoint("notifier.store.gate:recheck_head", counts=_overtaken),

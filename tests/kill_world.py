@@ -25,7 +25,7 @@ from notifier.engage.simulated.enterprise import Enterprise
 from notifier.engage.simulated.exchange import Reply, SeenRequest, refuse
 from notifier.engage.simulated.life import Life
 from notifier.engage.simulator import Simulator
-from notifier.store import notices, outbox, snapshot
+from notifier.store import notices, outbox, sweeps
 from notifier.store.database import open_store
 from tests.fake_receiver import Request, receiving
 from tests.fault_points import BEAT, FAULT_POINTS
@@ -224,7 +224,7 @@ class World:
     def _all_read(self, since: datetime) -> bool:
         """Whether every sweep has been read well, beginning since then."""
         with self._store.reading() as tx:
-            runs = [record.last for record in snapshot.sweeps(tx)]
+            runs = [record.last for record in sweeps.every(tx)]
         good = [run for run in runs if run and run.started_at >= since and run.outcome is SweepOutcome.OK]
         return len(good) == SWEEPS
 

@@ -13,7 +13,8 @@ from notifier.core.event import Event
 from notifier.core.rule import Verdict
 from notifier.errors import StoreError
 from notifier.store import rows
-from notifier.store.tables import AttemptRow, DeliveryRow, EventRow
+from notifier.store.delivery_tables import AttemptRow, DeliveryRow
+from notifier.store.tables import EventRow
 
 
 @dataclass(frozen=True, slots=True)

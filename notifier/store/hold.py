@@ -17,7 +17,8 @@ from notifier.core.brake import Decision
 from notifier.core.change import Kind
 from notifier.core.delivery import Reason, State
 from notifier.store import texts
-from notifier.store.tables import HELD, DeliveryRow, EventRow, SettingRow
+from notifier.store.delivery_tables import HELD, DeliveryRow
+from notifier.store.tables import EventRow, SettingRow
 
 Counted = tuple[tuple[Kind, ...], tuple[str, ...]]
 """The kinds and the changed fields of one event."""

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from notifier.core.delivery import Reason
 from notifier.core.standing import OPEN, Standing
-from notifier.store.tables import LaneRow
+from notifier.store.delivery_tables import LaneRow
 
 
 def hash_address(url: str, key: bytes) -> bytes:

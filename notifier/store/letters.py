@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 from notifier.core.delivery import Reason, State
 from notifier.errors import StoreError
 from notifier.store import texts
-from notifier.store.tables import DeliveryRow
+from notifier.store.delivery_tables import DeliveryRow
 
 DECIDABLE = frozenset({State.DEAD, State.UNCERTAIN})
 """The states in which a delivery waits for a person."""

@@ -20,7 +20,7 @@ from notifier.core.notice import Notice
 from notifier.core.policy import RETRY_DELAYS
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.errors import StoreError
-from notifier.store.tables import AttemptRow, DeliveryRow, NoticeRow, TroubleRow
+from notifier.store.delivery_tables import AttemptRow, DeliveryRow, NoticeRow, TroubleRow
 
 TRIES = len(RETRY_DELAYS) + 1
 """How often a notice is tried in all."""

@@ -25,9 +25,9 @@ from notifier.store import claimed as claims
 from notifier.store.backlog import Superseded
 from notifier.store.bundles import AMPLE, Room, close, hold_back, is_gathering
 from notifier.store.claimed import Claimed
+from notifier.store.delivery_tables import AttemptRow, DeliveryRow
 from notifier.store.driver import driver
 from notifier.store.gate import postpone, recheck
-from notifier.store.tables import AttemptRow, DeliveryRow
 
 TRIES = len(RETRY_DELAYS) + 1
 """How often a delivery is usually tried in all."""

@@ -19,7 +19,8 @@ from notifier.core.plan import Known, Recorded
 from notifier.core.rule import Verdict
 from notifier.core.slices import Slice
 from notifier.core.sweep import Look, Span
-from notifier.store.tables import DeliveryRow, EventRow, LookRow
+from notifier.store.delivery_tables import DeliveryRow
+from notifier.store.tables import EventRow, LookRow
 
 _VERDICT_FIELDS = Verdict.__struct_fields__
 #: Fields of an appointment that JSON does not give back as they were.

@@ -12,8 +12,8 @@ from notifier.core.delivery import Reason
 from notifier.core.silence import Silence
 from notifier.errors import StoreError
 from notifier.store import rows
+from notifier.store.delivery_tables import DeliveryRow, SilenceRow
 from notifier.store.driver import driver
-from notifier.store.tables import DeliveryRow, SilenceRow
 
 # Asked for with every slice and every claim.
 _LASTING = (

@@ -14,7 +14,8 @@ from sqlmodel import Session, col, select
 from notifier.core.appointment import Appointment
 from notifier.core.delivery import Delivery
 from notifier.core.plan import OwedText
-from notifier.store.tables import DeliveryRow, TextRow, table_of
+from notifier.store.delivery_tables import DeliveryRow, TextRow
+from notifier.store.tables import table_of
 
 # As text, since one is asked after every attempt, of a table that is nearly always empty.
 _PRUNE = (

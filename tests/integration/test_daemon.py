@@ -21,7 +21,7 @@ from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
 from notifier.progress import Watcher
 from notifier.sender import Sender
-from notifier.store import history, outbox, snapshot
+from notifier.store import history, outbox, snapshot, sweeps
 from notifier.store.database import Store
 from notifier.supervisor import Supervisor
 from tests.builders import rule
@@ -314,7 +314,7 @@ def test_a_sweep_with_a_long_beat_is_read_again_soon(
         assert logs.wait_for("store_recovered", WAIT)
         daemon.stop()
     with store.reading() as tx:
-        (sweep,) = snapshot.sweeps(tx)
+        (sweep,) = sweeps.every(tx)
     assert sweep.last
     assert sweep.last.outcome is SweepOutcome.OK
 
@@ -334,5 +334,5 @@ def test_a_sweep_under_way_is_not_started_again(tmp_path: Path, engage: Simulato
         daemon.stop()
     assert engage.peak == 1
     with store.reading() as tx:
-        (sweep,) = snapshot.sweeps(tx)
+        (sweep,) = sweeps.every(tx)
     assert sweep.skipped == len(logs.of("sweep_skipped")) >= 1

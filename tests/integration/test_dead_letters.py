@@ -20,8 +20,8 @@ from notifier.core.readers import Readers
 from notifier.sender import Sender
 from notifier.store import outbox, snapshot
 from notifier.store.database import Store, open_store
+from notifier.store.delivery_tables import LaneRow
 from notifier.store.driver import driver
-from notifier.store.tables import LaneRow
 from tests.configured import settings, source
 from tests.fake_receiver import Reply, receiving
 from tests.simulated import HandClock

@@ -15,7 +15,7 @@ from notifier.core.event import Event
 from notifier.core.plan import Plan, Recorded
 from notifier.core.rule import Verdict
 from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun
-from notifier.store import hold, snapshot
+from notifier.store import hold, snapshot, sweeps
 from notifier.store.database import Store, open_store
 from tests.configured import settings, source
 from tests.store_values import appointment, cancelled, known, owed
@@ -133,7 +133,7 @@ def test_what_kept_us_from_seeing_it(store: Store) -> None:
     now = utc_now()
     run = SweepRun(source="acme", sweep="near", started_at=now - AGO, finished_at=now, outcome=SweepOutcome.UNAVAILABLE)
     with store.writing() as tx:
-        snapshot.record_sweep(tx, "acme", "near", run)
+        sweeps.record(tx, "acme", "near", run)
         hold.trip(tx, "acme", "near", now)
     text = said("--appointment", "a1")
     assert "the sweep acme/near has failed since " in text

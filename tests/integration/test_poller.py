@@ -19,7 +19,7 @@ from notifier.engage.simulated.document import Booking
 from notifier.engage.simulated.exchange import Reply, SeenRequest
 from notifier.engage.simulator import Simulator
 from notifier.poller import REFUSED_PAUSE
-from notifier.store import history, hold, snapshot
+from notifier.store import history, hold, snapshot, sweeps
 from tests.builders import record, rule
 from tests.polling import ALL, DATED, UNDATED, events_in, polling
 from tests.simulated import LIST, NOW, HandClock
@@ -206,7 +206,7 @@ def test_a_list_that_never_adds_up_is_incomplete(tmp_path: Path, simulator: Simu
         run = poller.poll(DATED)
         with store.reading() as tx:
             assert snapshot.count(tx, "acme") == 1
-            (recorded,) = snapshot.sweeps(tx)
+            (recorded,) = sweeps.every(tx)
     assert run.outcome is SweepOutcome.INCOMPLETE
     assert run.error == "1 of 2 appointments came in 3 passes"
     assert recorded.failures == 1

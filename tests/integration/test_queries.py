@@ -19,7 +19,7 @@ from notifier.errors import ConfigError
 from notifier.loading import load_everything, load_planned
 from notifier.queries import read_queries
 from notifier.query_view import Basis, Query, show_queries
-from notifier.store import snapshot
+from notifier.store import snapshot, sweeps
 from notifier.store.database import Store, open_store
 from tests.builders import HOUR, MINUTE, NOW, SECOND, appointment, known
 from tests.store_values import plan
@@ -79,7 +79,7 @@ def ran(store: Store, sweep: Sweep, *, pages: int, took: timedelta, **changes: o
     )
     look = Look(scope=sweep.scope, began_at=NOW, span=Span(None, None), end_offset=None, filters=sweep.filters)
     with store.writing() as tx:
-        snapshot.record_sweep(tx, "acme", sweep.name, replace(run, **changes))  # type: ignore[arg-type]
+        sweeps.record(tx, "acme", sweep.name, replace(run, **changes))  # type: ignore[arg-type]
         snapshot.put_look(tx, "acme", look)
 
 

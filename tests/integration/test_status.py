@@ -16,7 +16,7 @@ from notifier.core.sweep import SweepOutcome, SweepRun, Window
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.status import read_status
 from notifier.status_view import Status, show_status
-from notifier.store import hold, notices, outbox, snapshot
+from notifier.store import hold, notices, outbox, snapshot, sweeps
 from notifier.store.database import Store
 from notifier.store.driver import driver
 from tests.configured import settings, source
@@ -56,7 +56,7 @@ def configured(tmp_path: Path) -> Settings:
 def record(store: Store, *runs: SweepRun) -> None:
     with store.writing() as tx:
         for run in runs:
-            snapshot.record_sweep(tx, run.source, run.sweep, run)
+            sweeps.record(tx, run.source, run.sweep, run)
 
 
 def owe(store: Store, channel: str, settlement: Settlement | None = None) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from notifier.core.delivery import State
 from notifier.errors import AlreadyRunning, NoStore, StoreError
-from notifier.store import database, outbox, snapshot
+from notifier.store import database, outbox, snapshot, sweeps
 from notifier.store.database import SCHEMA, Store, open_store
 from tests.child_process import said, start
 from tests.store_values import NOW, cancelled, owed, plan
@@ -45,7 +45,7 @@ def test_only_the_owner_may_read_the_store(path: Path) -> None:
         with open_store(path) as store:
             store.lock()
             with store.writing() as tx:
-                snapshot.skip_sweep(tx, "acme", "near")
+                sweeps.skip(tx, "acme", "near")
             modes = {file.name: mode(file) for file in path.parent.iterdir()}
     finally:
         os.umask(before)

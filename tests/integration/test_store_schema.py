@@ -18,7 +18,8 @@ from sqlmodel import select
 from notifier.errors import SchemaTooNew, StoreError
 from notifier.store import database, migrations, snapshot
 from notifier.store.database import SCHEMA, Store, open_store
-from notifier.store.tables import METADATA, AppointmentRow, DeliveryRow
+from notifier.store.delivery_tables import DeliveryRow
+from notifier.store.tables import METADATA, AppointmentRow
 from tests.child_process import said, start
 from tests.store_values import NOW, cancelled, owed, plan
 

@@ -14,7 +14,7 @@ from notifier.core.plan import Observation, Plan, Recorded, make_plan
 from notifier.core.rule import Rule, Verdict, to_status
 from notifier.core.slices import Slice
 from notifier.core.sweep import Look, Span, SweepOutcome, SweepRun
-from notifier.store import history, outbox, snapshot
+from notifier.store import history, outbox, snapshot, sweeps
 from notifier.store.database import Store, open_store
 from notifier.store.snapshot import Applied
 from notifier.store.tables import AppointmentRow
@@ -259,10 +259,10 @@ def run(minute: int, outcome: SweepOutcome = SweepOutcome.OK, watermark: datetim
 def test_a_run_comes_back_as_it_was(store: Store) -> None:
     """The figures of the last run are on record."""
     with store.writing() as tx:
-        recorded = snapshot.record_sweep(tx, "acme", "near", run(1, watermark=NOW))
+        recorded = sweeps.record(tx, "acme", "near", run(1, watermark=NOW))
 
     with store.reading() as tx:
-        assert snapshot.sweeps(tx) == [recorded]
+        assert sweeps.every(tx) == [recorded]
     assert recorded.last == run(1, watermark=NOW)
     assert (recorded.last_good_at, recorded.failing_since, recorded.failures) == (NOW + 1.5 * MINUTE, None, 0)
 
@@ -272,7 +272,7 @@ def test_failures_are_counted_until_a_good_run(store: Store, trouble: SweepOutco
     """Trouble has a beginning and a number of runs; the first good run ends it."""
     outcomes = [SweepOutcome.OK, trouble, trouble, SweepOutcome.OK, trouble]
     with store.writing() as tx:
-        seen = [snapshot.record_sweep(tx, "acme", "near", run(n, each)) for n, each in enumerate(outcomes)]
+        seen = [sweeps.record(tx, "acme", "near", run(n, each)) for n, each in enumerate(outcomes)]
 
     good, later = NOW + 0.5 * MINUTE, NOW + 3.5 * MINUTE
     assert [(each.last_good_at, each.failing_since, each.failures) for each in seen] == [
@@ -288,7 +288,7 @@ def test_the_watermark_never_moves_back(store: Store) -> None:
     """A run that committed older changes, or none, leaves it where it was."""
     marks = [NOW, NOW - MINUTE, None, datetime(2026, 3, 2, 9, 31, tzinfo=UTC)]
     with store.writing() as tx:
-        seen = [snapshot.record_sweep(tx, "acme", "near", run(n, watermark=m)) for n, m in enumerate(marks)]
+        seen = [sweeps.record(tx, "acme", "near", run(n, watermark=m)) for n, m in enumerate(marks)]
 
     assert [each.last.watermark for each in seen if each.last] == [NOW, NOW, NOW, NOW + MINUTE]
 
@@ -296,14 +296,14 @@ def test_the_watermark_never_moves_back(store: Store) -> None:
 def test_skipped_starts_are_counted(store: Store) -> None:
     """Also before the first run has ended, and whatever the runs come to."""
     with store.writing() as tx:
-        snapshot.skip_sweep(tx, "acme", "near")
-        assert [(each.last, each.skipped) for each in snapshot.sweeps(tx)] == [(None, 1)]
-        snapshot.record_sweep(tx, "acme", "near", run(1))
-        snapshot.skip_sweep(tx, "acme", "near")
-        snapshot.record_sweep(tx, "acme", "far", run(1))
+        sweeps.skip(tx, "acme", "near")
+        assert [(each.last, each.skipped) for each in sweeps.every(tx)] == [(None, 1)]
+        sweeps.record(tx, "acme", "near", run(1))
+        sweeps.skip(tx, "acme", "near")
+        sweeps.record(tx, "acme", "far", run(1))
 
     with store.reading() as tx:
-        assert [(each.name, each.skipped) for each in snapshot.sweeps(tx)] == [("far", 0), ("near", 2)]
+        assert [(each.name, each.skipped) for each in sweeps.every(tx)] == [("far", 0), ("near", 2)]
 
 
 def test_the_slices_of_a_scope_are_kept(store: Store) -> None:

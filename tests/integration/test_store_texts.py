@@ -15,9 +15,9 @@ from notifier.core.event import Event
 from notifier.core.plan import OwedText
 from notifier.store import hold, letters, outbox, snapshot, texts
 from notifier.store.database import Store
+from notifier.store.delivery_tables import TextRow
 from notifier.store.driver import driver
 from notifier.store.letters import Selection
-from notifier.store.tables import TextRow
 from tests.store_values import NOW, cancelled, owed, plan
 
 NOTE = "Call the neighbour first"

@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 
 from notifier.config.config_table import StoreTable
 from notifier.errors import StoreError
-from notifier.store import database, outbox, snapshot
+from notifier.store import database, outbox, snapshot, sweeps
 from notifier.store.database import Store, Synchronous, open_store
 from notifier.store.tables import SettingRow
 from tests.child_process import said, start
@@ -47,7 +47,7 @@ def test_no_update_is_lost_between_threads(store: Store) -> None:
     def count_up() -> None:
         for _ in range(25):
             with store.writing() as tx:
-                snapshot.skip_sweep(tx, "acme", "near")
+                sweeps.skip(tx, "acme", "near")
 
     threads = [threading.Thread(target=count_up) for _ in range(4)]
     for thread in threads:
@@ -56,7 +56,7 @@ def test_no_update_is_lost_between_threads(store: Store) -> None:
         thread.join(SECONDS)
 
     with store.reading() as tx:
-        assert [sweep.skipped for sweep in snapshot.sweeps(tx)] == [100]
+        assert [sweep.skipped for sweep in sweeps.every(tx)] == [100]
 
 
 def test_no_update_is_lost_between_stores(store: Store, path: Path) -> None:
@@ -65,7 +65,7 @@ def test_no_update_is_lost_between_stores(store: Store, path: Path) -> None:
     def count_up(one: Store) -> None:
         for _ in range(25):
             with one.writing() as tx:
-                snapshot.skip_sweep(tx, "acme", "near")
+                sweeps.skip(tx, "acme", "near")
 
     with open_store(path, synchronous="normal") as other:
         thread = threading.Thread(target=count_up, args=(other,))
@@ -74,7 +74,7 @@ def test_no_update_is_lost_between_stores(store: Store, path: Path) -> None:
         thread.join(SECONDS)
 
     with store.reading() as tx:
-        assert [sweep.skipped for sweep in snapshot.sweeps(tx)] == [50]
+        assert [sweep.skipped for sweep in sweeps.every(tx)] == [50]
 
 
 def test_an_exception_rolls_back(store: Store) -> None:
@@ -143,7 +143,7 @@ with open_store(sys.argv[1]) as store, store.writing() as tx:
     with open_store(path) as store, store.writing() as tx:
         assert snapshot.known(tx, "acme", ["a1"]) == {"a1": known(appointment())}
         assert outbox.counts(tx) == {}
-        snapshot.skip_sweep(tx, "acme", "near")
+        sweeps.skip(tx, "acme", "near")
 
 
 def test_a_delivery_needs_its_event(store: Store) -> None:

@@ -1,7 +1,7 @@
 """How the schema came to be: numbered steps, forward only, run by Alembic.
 
 Importing this package imports Alembic, which takes a third of a second; `database` does so only where the schema
-differs from the one that it knows. To write the next step, change `tables`, then:
+differs from the one that it knows. To write the next step, change `tables` or `delivery_tables`, then:
 
     alembic -x url=sqlite:///scratch.db upgrade head
     alembic -x url=sqlite:///scratch.db revision --autogenerate --rev-id 0002 -m "what it does"

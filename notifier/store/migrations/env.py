@@ -3,12 +3,13 @@
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
-from notifier.store.tables import METADATA
+from notifier.store.delivery_tables import DeliveryRow
 
 
 def _run(connection: Connection) -> None:
     # Batch mode: SQLite changes a table by making a new one.
-    context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True)
+    # Of all tables: whoever knows these knows the others.
+    context.configure(connection=connection, target_metadata=DeliveryRow.metadata, render_as_batch=True)
     with context.begin_transaction():
         context.run_migrations()
 
