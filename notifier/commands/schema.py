@@ -4,7 +4,7 @@ import json
 
 import click
 
-from notifier.config.schema import config_schema, rules_schema
+from notifier.config.schema import cases_schema, config_schema, rules_schema
 
 
 @click.group()
@@ -22,3 +22,9 @@ def config() -> None:
 def rules() -> None:
     """Print that of rules/*.toml."""
     click.echo(json.dumps(rules_schema(), indent=2))
+
+
+@schema.command()
+def cases() -> None:
+    """Print that of rules/*.test.toml."""
+    click.echo(json.dumps(cases_schema(), indent=2))

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from notifier.config.spelling import choices
 from notifier.config.table import Duration, Table, Text, among, among_context, as_tuple, wrong, wrong_value
@@ -56,8 +56,10 @@ def _silence_key(value: str) -> str:
 
 
 _AsTuple = BeforeValidator(as_tuple)
-AnyWhen = Annotated[datetime | time | timedelta, BeforeValidator(when)]
-OptionalWhen = Annotated[datetime | time | timedelta | Literal[""], BeforeValidator(optional_when)]
+# To editors, the times of TOML are texts.
+_AnyText = WithJsonSchema({"type": "string"})
+AnyWhen = Annotated[datetime | time | timedelta, BeforeValidator(when), _AnyText]
+OptionalWhen = Annotated[datetime | time | timedelta | Literal[""], BeforeValidator(optional_when), _AnyText]
 Texts = Annotated[tuple[Text, ...], _AsTuple]
 Ids = Annotated[tuple[Text, ...], _AsTuple]
 
@@ -102,50 +104,72 @@ class AppointmentTable(Table):
 class SentTable(Table):
     """A message that must come."""
 
+    #: Where it comes.
     channel: Annotated[str, among_context("channel", "channels")]
+    #: The rule that sends it; left out: any.
     rule: Annotated[str, among_context("rule", "rules")] | None = None
+    #: When it comes: a time, a time of the day, or how long after the step; left out: at any time in it.
     at: AnyWhen | None = None
+    #: The whole title.
     title: str | None = None
+    #: The whole body.
     body: str | None = None
+    #: What stands somewhere in title or body.
     text: Texts = ()
 
 
 class SilenceTable(Table):
     """What nobody is to hear of from then on."""
 
+    #: Of which rules; left out: of all.
     rule: Annotated[tuple[Annotated[str, among_context("rule", "rules")], ...], _AsTuple] = ()
+    #: Of which appointments, as in { office = "12" }.
     where: dict[Annotated[str, AfterValidator(_silence_key)], Texts] = Field(default={})
+    #: When it ends.
     until: AnyWhen
+    #: Who wants it.
     author: Text = "somebody"
+    #: Why.
     why: Text = "for a while"
 
 
 class StepTable(Table):
     """What happens at one moment of a case, and what comes of it until the next one."""
 
+    #: What an appointment becomes; what is left out stays as it was.
     change: Annotated[tuple[AppointmentTable, ...], _AsTuple] = ()
+    #: Ids of appointments that the source does not list any more.
     vanish: Ids = ()
+    #: What nobody is to hear of from then on.
     silence: Annotated[tuple[SilenceTable, ...], _AsTuple] = ()
+    #: The messages that must come, and no others.
     sent: Annotated[tuple[SentTable, ...], _AsTuple] = ()
 
 
 class ThenTable(StepTable):
     """`[[case.then]]`: what happens later."""
 
+    #: How long after the step before.
     after: Duration
 
 
 class CaseTable(StepTable):
     """`[[case]]`."""
 
+    #: What it shows, in a sentence.
     name: Text
-    at: Annotated[datetime, Field(strict=True)] = datetime(2026, 11, 24, 8)  # noqa: DTZ001 - local, in any zone
+    #: When it begins, by the clock of the configuration or with a zone.
+    at: Annotated[datetime, Field(strict=True), _AnyText] = datetime(2026, 11, 24, 8)  # noqa: DTZ001 - local, in any zone
+    #: Where the appointments are; left out: in the first source.
     source: Annotated[str, among_context("source", "sources")] | None = None
+    #: What there was; left out: nothing.
     before: Annotated[tuple[AppointmentTable, ...], _AsTuple] = ()
+    #: What happens later, one step after the other.
     then: Annotated[tuple[ThenTable, ...], _AsTuple] = ()
 
 
 class CaseFileTable(Table):
     """The whole of a file with cases."""
 
+    #: The cases, each by itself.
     case: Annotated[tuple[CaseTable, ...], _AsTuple] = ()

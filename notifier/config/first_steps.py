@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from notifier.config.schema import config_schema, rules_schema
+from notifier.config.schema import cases_schema, config_schema, rules_schema
 from notifier.errors import NotifierError
 
 CONFIG = "config.toml"
 SCHEMAS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     "config.schema.json": config_schema,
     "rules.schema.json": rules_schema,
+    "cases.schema.json": cases_schema,
 }
 """Files that tell editors what may stand in the others, which name them in their first lines."""
 

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchema
 from pydantic_core import core_schema
 
 from notifier.config.calendar_section import named_calendar
+from notifier.config.case_table import CaseFileTable
 from notifier.config.config_table import ConfigTable
 from notifier.config.rule_table import RuleFileTable
 from notifier.config.table import Among, Table, as_tuple, numbers_as_tuple
@@ -33,14 +34,28 @@ def rules_schema() -> JsonSchemaValue:
     return _schema(RuleFileTable, "Rules of notifier", _as_it_is)
 
 
-def _schema(table: type[Table], title: str, text: Callable[[JsonSchemaValue], JsonSchemaValue]) -> JsonSchemaValue:
-    raw = table.model_json_schema(schema_generator=_Generator, ref_template="#/definitions/{model}", mode="validation")
+def cases_schema() -> JsonSchemaValue:
+    """Returns the schema of `rules/*.test.toml`."""
+    return _schema(CaseFileTable, "Cases for rules of notifier", _as_it_is, _TablesAlone)
+
+
+def _schema(
+    table: type[Table],
+    title: str,
+    text: Callable[[JsonSchemaValue], JsonSchemaValue],
+    generator: type[GenerateJsonSchema] | None = None,
+) -> JsonSchemaValue:
+    made = generator or _Generator
+    raw = table.model_json_schema(schema_generator=made, ref_template="#/definitions/{model}", mode="validation")
     definitions = {name: _written(part, text) for name, part in raw.pop("$defs", {}).items()}
     return {"$schema": DIALECT, **_written(raw, text), "title": title, "definitions": definitions}
 
 
 class _Generator(GenerateJsonSchema):
     """Knows what our validators take; pydantic knows only the types behind them."""
+
+    #: Whether a table may stand for a list of one, as in `sent = { ... }`.
+    tables_alone = False
 
     def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
         """Says nothing: what pydantic can't write is a default, and defaults are left out."""
@@ -50,9 +65,10 @@ class _Generator(GenerateJsonSchema):
         made = super().function_before_schema(schema)
         if schema["function"]["function"] is named_calendar:
             return {"anyOf": [{"type": "string"}, made]}
-        if schema["function"]["function"] not in {as_tuple, numbers_as_tuple} or "$ref" in made["items"]:
+        if schema["function"]["function"] not in {as_tuple, numbers_as_tuple}:
             return made
-        return {"anyOf": [made["items"], made]}
+        # An editor that offers `[rule]` for `[[rule]]` leads astray.
+        return made if "$ref" in made["items"] and not self.tables_alone else {"anyOf": [made["items"], made]}
 
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
         """Returns the values from which one must be chosen."""
@@ -70,10 +86,15 @@ class _Generator(GenerateJsonSchema):
         return made
 
 
+class _TablesAlone(_Generator):
+    tables_alone = True
+
+
 def _notes(table: type[Any]) -> Mapping[str, str]:
     """Returns the notes on the fields of a table, by key."""
     fields = table.model_fields
-    found = re.findall(r"((?:^ +#: .*\n)+) +(\w+):", inspect.getsource(table), re.MULTILINE)
+    sources = "\n".join(inspect.getsource(one) for one in reversed(table.__mro__) if issubclass(one, Table))
+    found = re.findall(r"((?:^ +#: .*\n)+) +(\w+):", sources, re.MULTILINE)
     return {
         fields[name].alias or name: " ".join(line.strip().removeprefix("#: ") for line in lines.splitlines())
         for lines, name in found

@@ -192,6 +192,7 @@ _TYPES = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
+    "datetime_type": "must be a date and time like 2026-11-24T08:00:00",
     "tuple_type": _LIST,
     "dict_type": _TABLE,
     "model_type": _TABLE,

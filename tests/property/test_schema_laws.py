@@ -1,5 +1,7 @@
 """The law of the schemas: an editor never marks what notifier would take."""
 
+from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -7,10 +9,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
+from notifier.config.case_table import AppointmentTable, CaseFileTable, CaseTable, SentTable, SilenceTable, ThenTable
 from notifier.config.config_table import ConfigTable
 from notifier.config.rule_table import RuleFileTable, RuleTable, WhereTable
 from notifier.config.schema import config_schema, rules_schema
-from notifier.config.table import Table, as_tuple
+from notifier.config.table import Table, as_tuple, read_table
+from notifier.config.toml_file import TomlFile
 from notifier.core.recipients import Recipients
 
 TEXTS = st.sampled_from(
@@ -70,6 +74,30 @@ def taken(table: type[Table], data: dict[str, Any]) -> bool:
     except ValidationError:
         return False
     return True
+
+
+ODD = PLAIN | st.dates() | st.times() | st.datetimes(timezones=st.none() | st.just(UTC))
+INSIDE = tables(AppointmentTable) | tables(SentTable) | tables(SilenceTable) | tables(ThenTable) | ODD
+INNER = INSIDE | st.lists(INSIDE, max_size=2)
+CASES = st.builds(
+    lambda base, more: base | more,
+    tables(CaseTable),
+    st.dictionaries(st.sampled_from(keys(CaseTable)), INNER, max_size=3),
+)
+FILES = st.sampled_from((CaseFileTable, RuleFileTable, ConfigTable))
+
+
+@given(FILES, CASES | RULES | CONFIGS, st.sampled_from(("case", "rule", "")), ODD)
+def test_whatever_is_written_is_taken_or_complained_of(
+    table: type[Table], data: dict[str, Any], name: str, odd: object
+) -> None:
+    """With a line for each complaint, and no other end; whatever TOML can say stands anywhere."""
+    written = {name: [data]} if name else data
+    for value in (written, written | {"x": odd}, dict.fromkeys(keys(table), odd)):
+        file = TomlFile(Path("a.toml"), value, {(): 1}, {})
+        read, problems = read_table(table, file, context=CONTEXT | {"rules": ("a",)})
+        assert (read is None) == bool(problems)
+        assert all(one.line == 1 and one.text for one in problems)
 
 
 @given(RULES)

@@ -33,6 +33,7 @@ FILES = [
     "rules/reschedules.toml",
     "config.schema.json",
     "rules.schema.json",
+    "cases.schema.json",
     "engage.token",
 ]
 ENVIRON = {

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from notifier.config.case_file import case_files, load_cases
+from notifier.config.case_table import CaseFileTable, CaseTable, SentTable, SilenceTable, StepTable, ThenTable
 from notifier.config.channel_section import ChannelTable
 from notifier.config.config_table import ConfigTable, SourceTable
 from notifier.config.first_steps import SCHEMAS, starter_folder, write_first_files
 from notifier.config.rule_table import RuleFileTable, RuleTable, WhereTable
 from notifier.config.rulebook import load_rulebook
-from notifier.config.schema import config_schema, rules_schema
+from notifier.config.schema import cases_schema, config_schema, rules_schema
 from notifier.config.settings import load_settings
 from notifier.config.table import Table
 from notifier.errors import ConfigError
@@ -22,6 +24,7 @@ from tests.unit.test_first_steps import EXAMPLE, switched_on
 
 CONFIG = Draft7Validator(config_schema())
 RULES = Draft7Validator(rules_schema())
+CASES = Draft7Validator(cases_schema())
 
 GOOD_CONFIG = """
 [sources.acme]
@@ -36,10 +39,14 @@ GOOD_RULE = '[[rule]]\nname = "one"\non = "updated"\nchannels = "team"\n'
 
 def complaints(validator: Draft7Validator, text: str) -> list[str]:
     """Returns what a schema has against the text of a file."""
-    return [error.message for error in validator.iter_errors(tomllib.loads(text))]
+    data = tomllib.loads(text)
+    if validator is CASES:
+        # To editors, the times of TOML are texts.
+        data = json.loads(json.dumps(data, default=str))
+    return [error.message for error in validator.iter_errors(data)]
 
 
-@pytest.mark.parametrize("schema", [config_schema(), rules_schema()])
+@pytest.mark.parametrize("schema", [config_schema(), rules_schema(), cases_schema()])
 def test_a_schema_is_one(schema: dict[str, Any]) -> None:
     """It is JSON, valid in its dialect, and knows no null, which TOML can't say."""
     Draft7Validator.check_schema(schema)
@@ -50,9 +57,9 @@ def test_a_schema_is_one(schema: dict[str, Any]) -> None:
 def test_the_starter_rules_are_taken(path: Path) -> None:
     """And name the schema in their first line, where editors look for it."""
     text = path.read_text(encoding="utf-8")
-    if not path.name.endswith(".test.toml"):
-        assert complaints(RULES, text) == []
-        assert text.startswith("#:schema ../rules.schema.json\n")
+    cases = path.name.endswith(".test.toml")
+    assert complaints(CASES if cases else RULES, text) == []
+    assert text.startswith(f"#:schema ../{'cases' if cases else 'rules'}.schema.json\n")
 
 
 def test_the_example_is_taken() -> None:
@@ -65,8 +72,7 @@ def test_the_example_is_taken() -> None:
 def test_the_first_files_bring_the_schemas(tmp_path: Path) -> None:
     """Each stands where the first line of the files says."""
     write_first_files(tmp_path)
-    rules = [path for path in (tmp_path / "rules").glob("*.toml") if not path.name.endswith(".test.toml")]
-    for path in (tmp_path / "config.toml", *rules):
+    for path in (tmp_path / "config.toml", *(tmp_path / "rules").glob("*.toml")):
         named = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("#:schema ")
         found = json.loads((path.parent / named).resolve().read_text(encoding="utf-8"))
         assert found == SCHEMAS[Path(named).name]()
@@ -80,6 +86,35 @@ def test_every_key_is_described(table: type[Table]) -> None:
     keys = {field.alias or name for name, field in table.model_fields.items()}
     assert keys == here["properties"].keys()
     assert not {key for key in keys if not here["properties"][key].get("description")}
+
+
+@pytest.mark.parametrize("table", [CaseFileTable, CaseTable, StepTable, ThenTable, SentTable, SilenceTable])
+def test_every_key_of_a_case_is_described(table: type[Table]) -> None:
+    """An editor shows it while somebody writes."""
+    here = cases_schema()["definitions"].get(table.__name__, cases_schema())
+    for key, said in here["properties"].items():
+        assert said.get("description"), key
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("nosuch = 1", "at = 5", 'change = { status = "CANCELED" }', "sent = { channel = 5 }", "sent = 5", "name = 5"),
+        *("before = { start = 5 }", "vanish = [5]", "then = { sent = [] }", 'silence = { until = "1h", nosuch = 1 }'),
+    ],
+)
+def test_a_wrong_case_is_refused_by_both(line: str, tmp_path: Path) -> None:
+    """What an editor marks, `rules test` complains of."""
+    good = "" if line.startswith("name") else 'name = "a"\n'
+    assert complaints(CASES, '[[case]]\nname = "a"\nsent = { channel = "team" }\nthen = { after = "2h" }\n') == []
+    assert complaints(CASES, f"[[case]]\n{good}{line}\n")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "config.toml").write_text(GOOD_CONFIG, encoding="utf-8")
+    (tmp_path / "rules" / "a.toml").write_text(GOOD_RULE, encoding="utf-8")
+    (tmp_path / "rules" / "a.test.toml").write_text(f"[[case]]\n{good}{line}\n", encoding="utf-8")
+    settings = load_settings(tmp_path / "config.toml", {})
+    with pytest.raises(ConfigError):
+        load_cases(settings, load_rulebook(settings), case_files(settings))
 
 
 def rule_mistakes() -> Iterator[str]:
