@@ -43,14 +43,16 @@ from notifier.core.message import Renderer
 from notifier.core.plan import Plan
 from notifier.core.rule import Rule
 from notifier.core.sample_facts import SAMPLE_TEXTS
-from notifier.daemon import Daemon, leave
+from notifier.daemon import Daemon
 from notifier.decision import decidable, decide, show_decided
 from notifier.demo import run_demo
 from notifier.drift import find_drift
 from notifier.engage.budget import LAST
 from notifier.errors import ConfigError, NoStore, NotifierError
+from notifier.leaving import leave
 from notifier.loading import load_everything, load_planned
 from notifier.logs import LogFormat, configure_logs
+from notifier.naming import directories
 from notifier.poller import Poller
 from notifier.preview import make_preview
 from notifier.progress import Watcher, open_watcher
@@ -63,7 +65,7 @@ from notifier.status_view import show_status
 from notifier.store import history
 from notifier.store.database import Store, open_store
 from notifier.supervisor import Supervisor
-from notifier.wiring import grants_of, manner_of, open_channels, open_clients, readers_of, recipients_of
+from notifier.wiring import grants_of, manner_of, names_asked, open_channels, open_clients, readers_of, recipients_of
 
 REHEARSING = frozenset({"replay", "rules"})
 """Commands that let both lines work on nothing but a store of their own."""
@@ -193,8 +195,10 @@ def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
             click.echo(views.as_json(asked) if as_json else show_queries(asked))
             return
         plans = list(_plans(settings, rules, store, watcher))
+        with store.reading() as tx:
+            called = directories(tx, names_asked(settings), settings.directory)
     renderers = {
-        name: Renderer(readers_of(settings, name), one.target) for name, one in open_channels(settings).items()
+        name: Renderer(readers_of(settings, name, called), one.target) for name, one in open_channels(settings).items()
     }
     preview = make_preview(plans, rules, renderers, grants_of(settings), utc_now())
     click.echo(views.as_json(preview) if as_json else views.show_preview(preview, settings.zone))

@@ -4,8 +4,6 @@ APScheduler starts the sweeps, each in a thread of its own and never twice at on
 Nothing connects the two but the outbox.
 """
 
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,24 +18,25 @@ from apscheduler.executors.pool import ThreadPoolExecutor as JobThreads
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from notifier import naming
 from notifier.channels.channel import Channel
 from notifier.clock import Clock, utc_now
 from notifier.config.settings import Settings
-from notifier.core.brake import Brake, Tally, judge
 from notifier.core.delivery import State
 from notifier.core.rule import Rule
 from notifier.core.sweep import ANSWERED, Sweep, SweepRun
 from notifier.core.watch import CLOCK
 from notifier.errors import Stopping, StoreError
 from notifier.fills import Fills
+from notifier.former import judge_left
 from notifier.lane import Lane, Left, await_end, drain, within
 from notifier.memory import calm_collector, share_heaps
 from notifier.operator_route import LOOK_SECONDS, OperatorRoute
 from notifier.poller import STRAYS, Poller
 from notifier.progress import Lines, Watcher
 from notifier.sender import Sender
-from notifier.store import hold, lanes, outbox, snapshot, sweeps, texts
-from notifier.store.database import Store, Transaction
+from notifier.store import lanes, outbox, snapshot, sweeps, texts
+from notifier.store.database import Store
 from notifier.store_watch import StoreWatch
 from notifier.timekeeper import LOOK_EVERY
 from notifier.wiring import (
@@ -46,6 +45,7 @@ from notifier.wiring import (
     manner_of,
     open_channels,
     open_clients,
+    open_naming,
     open_senders,
     open_timekeeper,
     policies_of,
@@ -62,6 +62,12 @@ GRACE_SECONDS = 8.0
 
 STORE_PAUSE = timedelta(seconds=30)
 """How long after a failure of the store at the latest a sweep is read again."""
+
+
+NAMES = "names"
+"""The job that asks the sources what things are called."""
+
+_CRASHES = {CLOCK: "clock_crashed", NAMES: "names_crashed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ class Daemon:
             for name, sender in self._senders.items()
         }
         self._timekeeper = open_timekeeper(settings, rules, self._sweeps, store, clock)
+        self._naming = open_naming(settings, self._clients, self._senders, store, clock)
         self._operator = OperatorRoute(
             settings, store, clock, self.stopping, self._break, self._store_watch, ticks, refusal
         )
@@ -142,6 +149,7 @@ class Daemon:
                 "default": JobThreads(len(self._beats) + len(self._pollers)),
                 "operator": JobThreads(1),
                 CLOCK: JobThreads(1),
+                NAMES: JobThreads(1),
             },
             # A late start is a start: missed ones are caught up once, and two of one sweep never overlap.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -171,6 +179,7 @@ class Daemon:
             self._operator.beat()
         self._operator.look()
         failures += self._operator.send_all()
+        self._look_up_names()
         self._close()
         answered = all(run.outcome in ANSWERED and not run.held for run in runs)
         return 0 if answered and not failures and not strays else 1
@@ -207,6 +216,9 @@ class Daemon:
         if self._timekeeper.is_asked:
             tick = IntervalTrigger(seconds=LOOK_EVERY.total_seconds(), timezone=UTC)
             self._scheduler.add_job(self._keep_time, tick, id=CLOCK, executor=CLOCK)
+        if self._naming.is_asked:
+            ask = IntervalTrigger(seconds=naming.LOOK_EVERY.total_seconds(), timezone=UTC)
+            self._scheduler.add_job(self._look_up_names, ask, id=NAMES, executor=NAMES)
         look = IntervalTrigger(seconds=LOOK_SECONDS, timezone=UTC)
         self._scheduler.add_job(self._operator.look, look, id="operator", executor="operator")
         self._operator.start()
@@ -249,14 +261,21 @@ class Daemon:
 
     def _keep_time(self) -> None:
         """Tells what is due by the clock; where the store fails, the next look does."""
+        self._beside(CLOCK, lambda: self._wake_lanes(self._timekeeper.look()))
+
+    def _look_up_names(self) -> None:
+        """Asks what things are called; as long as that fails, messages have ids."""
+        self._beside(NAMES, self._naming.look)
+
+    def _beside(self, job: str, look: Callable[[], None]) -> None:
         try:
-            channels = self._timekeeper.look()
-        except StoreError as error:
-            self._store_watch.failed(CLOCK, error)
+            look()
+        except Stopping:
             return
-        self._store_watch.worked(CLOCK)
-        for name in channels & self._lanes.keys():
-            self._lanes[name].wake()
+        except StoreError as error:
+            self._store_watch.failed(job, error)
+            return
+        self._store_watch.worked(job)
 
     def _work(self, source: str, sweep: str, read: Callable[[], SweepRun]) -> None:
         """Does what a job is for; where the store fails, it is done again soon, however long its beat is."""
@@ -282,9 +301,12 @@ class Daemon:
             self._scheduler.modify_job(job, next_run_time=soon)
 
     def _wake(self, run: SweepRun) -> None:
-        for name in run.channels & self._lanes.keys():
-            self._lanes[name].wake()
+        self._wake_lanes(run.channels)
         self._operator.look()
+
+    def _wake_lanes(self, channels: frozenset[str]) -> None:
+        for name in channels & self._lanes.keys():
+            self._lanes[name].wake()
 
     def _read(self, beat: Beat) -> SweepRun:
         return self._fills[beat.source].poll(beat.sweep, lambda: self._watched(beat))
@@ -303,7 +325,8 @@ class Daemon:
             anew = lanes.enrol(tx, self._addresses)
             self._operator.recover(tx)
             self._timekeeper.enrol(tx)
-            self._judge_former(tx)
+            self._naming.enrol(tx)
+            judge_left(tx, {(beat.source, beat.sweep.name) for beat in self._beats}, self._clock())
         if interrupted:
             log.warning("deliveries_interrupted", deliveries=interrupted)
         for name in anew:
@@ -328,21 +351,6 @@ class Daemon:
             if (beat.source, beat.sweep.scope) in scopes and (run := last.get((beat.source, beat.sweep.name)))
         }
 
-    def _judge_former(self, tx: Transaction) -> None:
-        """Judges what sweeps left that are not configured any more; the others do so themselves at their next run."""
-        configured = {(beat.source, beat.sweep.name) for beat in self._beats}
-        for source, sweep in hold.unjudged(tx):
-            if (source, sweep) in configured:
-                continue
-            tally = Tally()
-            for kinds, fields in hold.left(tx, source, sweep):
-                tally.count(kinds, fields)
-            if doubt := judge(tally.found(f"{source}/{sweep}", since=None), Brake()):
-                hold.trip(tx, source, sweep, self._clock())
-                log.error("brake_tripped", source=source, sweep=sweep, why=doubt)
-            else:
-                hold.settle(tx, source, sweep, self._clock())
-
     def _send_all(self, sender: Sender) -> int:
         """Sends all that is due; returns how much of it was not delivered, with what its lane keeps back."""
         failures = sum(sent.settlement.state is not State.DELIVERED for sent in drain(sender))
@@ -366,7 +374,7 @@ class Daemon:
 
     def _crashed(self, event: JobExecutionEvent) -> None:
         if event.job_id not in self._jobs:
-            log.error("clock_crashed" if event.job_id == CLOCK else "operator_crashed", exc_info=event.exception)
+            log.error(_CRASHES.get(event.job_id, "operator_crashed"), exc_info=event.exception)
             return
         source, sweep = self._jobs[event.job_id]
         log.error("poll_crashed", source=source, sweep=sweep, exc_info=event.exception)
@@ -383,16 +391,3 @@ class Daemon:
 def _join(thread: threading.Thread, seconds: float) -> bool:
     thread.join(seconds)
     return not thread.is_alive()
-
-
-def leave(code: int) -> None:
-    """Ends the process, at once where a thread still waits for a network that does not answer.
-
-    Such a thread can't be ended, and the interpreter would wait for it: for those of a pool even where they are
-    daemons. What it was doing is done again.
-    """
-    if threading.active_count() > 1:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)

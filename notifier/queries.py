@@ -11,7 +11,7 @@ from notifier.core.load import SweepLoad
 from notifier.core.pushdown import PlannedSweep
 from notifier.core.rule import Rule
 from notifier.core.sweep import Sweep
-from notifier.engage.client import PARAMETERS
+from notifier.engage.query import PARAMETERS
 from notifier.loading import sweeps_of
 from notifier.query_view import Basis, Query
 from notifier.store import census, snapshot, sweeps

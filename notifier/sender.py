@@ -20,6 +20,7 @@ from notifier.clock import Clock
 from notifier.core.bundle import BundleKind, read_bundle
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.digest import DOCUMENT_LIMIT, Gathered, digest, digest_document, gathered
+from notifier.core.directory import Directory
 from notifier.core.document import document, document_size
 from notifier.core.event import Event
 from notifier.core.grant import NO_TEXTS, USUAL, Excerpt, Grant, Texts, mask
@@ -115,7 +116,6 @@ class Sender:
         self._pace = Pace(policy.interval)
         #: As it was when it was last asked.
         self._standing = OPEN
-        self._readers = readers
         self._renderer = Renderer(readers, channel.target)
         self._room = AMPLE if channel.shows_words else Room(DOCUMENT_LIMIT, self._weigh)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
@@ -155,6 +155,10 @@ class Sender:
         self._hand_back()
         if self._unrecorded is not None:
             self._record(self._unrecorded, _always)
+
+    def rename(self, directories: Mapping[str, Directory]) -> None:
+        """Takes what the sources call things, from any thread; the next message says so."""
+        self._renderer.readers = replace(self._renderer.readers, directories=directories)
 
     def next_due(self) -> datetime | None:
         """Returns when the next delivery may be claimed.
@@ -252,10 +256,13 @@ class Sender:
             return NO_TEXTS
         return texts.of_delivery(connection, claimed.delivery.id, claimed.event.after)
 
+    def _document(self, excerpt: Excerpt, rule: str) -> Mapping[str, object]:
+        return document(excerpt, rule, self._renderer.readers.directory_of(excerpt.event.source))
+
     def _weigh(self, connection: sqlite3.Connection, claimed: Claimed) -> int:
         """Returns how many bytes of a document a delivery takes."""
         excerpt = mask(claimed.event, self._grant, self._texts(connection, claimed))
-        return document_size(document(excerpt, claimed.delivery.rule, self._readers.directory))
+        return document_size(self._document(excerpt, claimed.delivery.rule))
 
     def _claim(self) -> _Owed | None:
         """Claims a delivery, after a look at how the lane stands."""
@@ -292,9 +299,9 @@ class Sender:
         self._pace.begin()
         delivery = claimed.delivery
         content = (
-            digest_document(told, delivery.id, self._readers.directory)
+            digest_document(told, delivery.id, self._renderer.readers.directory_of)
             if told
-            else document(excerpts[0], delivery.rule, self._readers.directory)
+            else self._document(excerpts[0], delivery.rule)
         )
         outcome = self._patient.send(Parcel(delivery.id, message, content, now))
         # The words of an answer may repeat what was sent, and are put on record.
@@ -311,7 +318,7 @@ class Sender:
 
     def _message(self, claimed: Claimed, told: Gathered | Excerpt, now: datetime) -> Message:
         if isinstance(told, Gathered):
-            return digest(told, self._readers, self.channel.target, self.channel.room)
+            return digest(told, self._renderer.readers, self.channel.target, self.channel.room)
         name = claimed.delivery.rule
         return self._renderer.render(told, self._rules.get(name) or _removed(name), now)
 

@@ -9,11 +9,12 @@ from notifier.core.checkup import CONFIGURATION, NoticeCount, untold
 from notifier.core.diagnosis import OVERDUE_BEATS, OVERDUE_GRACE
 from notifier.core.load import SweepLoad
 from notifier.core.sweep import ANSWERED
-from notifier.status_view import Status, SweepStatus, troubles_of, troubles_of_lanes, troubles_of_route
-from notifier.store import hold, lanes, notices, outbox, silences, snapshot, sweeps
-from notifier.store.database import Store
+from notifier.status_view import NamesStatus, Status, SweepStatus, troubles_of, troubles_of_lanes, troubles_of_route
+from notifier.store import hold, lanes, names, notices, outbox, silences, snapshot, sweeps
+from notifier.store.database import Store, Transaction
 from notifier.store.disk import obstacle
 from notifier.store.sweeps import SweepRecord
+from notifier.wiring import names_asked
 
 
 def read_status(settings: Settings, store: Store, now: datetime) -> Status:
@@ -26,6 +27,7 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         held = {f"{source}/{sweep}": hold.held(tx, source, sweep) for source, sweep in hold.braked(tx)}
         appointments = sum(snapshot.count(tx, source) for source in settings.sources)
         silenced = tuple(silences.listing(tx, now))
+        named = names_of(settings, tx)
         reported, noticed = tuple(notices.troubles(tx).values()), _noticed(settings, notices.counts(tx, now))
     load = load_of(settings, records.values())
     states = tuple(_sweep(one, records.get((one.source, one.sweep)), now) for one in load.sweeps)
@@ -39,6 +41,7 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         deliveries=deliveries,
         lanes=standings,
         silences=silenced,
+        names=named,
         reported=reported,
         notices=noticed,
         troubles=(
@@ -54,6 +57,17 @@ def read_status(settings: Settings, store: Store, now: datetime) -> Status:
         and not mute
         and not refused
         and not hindrance,
+    )
+
+
+def names_of(settings: Settings, tx: Transaction) -> tuple[NamesStatus, ...]:
+    """Returns how much is known of what the sources are asked to name."""
+    known = names.counts(tx)
+    return tuple(
+        NamesStatus(source=source, kind=kind, known=known.get((source, kind), 0), refused=refusals.get(kind))
+        for source, kinds in names_asked(settings).items()
+        for refusals in (names.refusals(tx, source),)
+        for kind in kinds
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from notifier.core.called import Refusal
 from notifier.core.checkup import NoticeCount
 from notifier.core.delivery import State
 from notifier.core.duration import write_duration
@@ -40,6 +41,18 @@ class SweepStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NamesStatus:
+    """What is known of how a source calls a kind of things."""
+
+    source: str
+    kind: str
+    #: Of so many.
+    known: int
+    #: None while the source tells it.
+    refused: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """How the daemon of one store is doing."""
 
@@ -54,6 +67,8 @@ class Status:
     lanes: Mapping[str, Standing] = field(default_factory=dict)
     #: The silences that last, with what they swallowed.
     silences: tuple[SilenceRecord, ...] = ()
+    #: Of the kinds that the sources are asked for.
+    names: tuple[NamesStatus, ...] = ()
     #: Troubles that lasted at the daemon's last look, whether or not the operator was told.
     reported: tuple[OpenTrouble, ...] = ()
     #: Channel to how the notices to the operator fare there.
@@ -78,6 +93,8 @@ def show_status(status: Status, zone: ZoneInfo) -> str:
         parts += _outbox(status.deliveries)
     if status.silences:
         parts.append(show_silences(status.silences, zone))
+    if status.names:
+        parts.append("\n".join(wrap(_named(one, zone), "  ") for one in status.names))
     if status.reported:
         parts.append(_reported(status.reported, zone))
     troubles = "\n".join(wrap(f"! {trouble}", "  ") for trouble in status.troubles)
@@ -137,6 +154,12 @@ def _loads(sweeps: Iterable[SweepStatus]) -> str:
 
 def _asked(load: AddressLoad) -> str:
     return f"{load.address}: {_rate(load.requests_per_minute)} of {load.budget} requests a minute, {_share(load.share)}"
+
+
+def _named(names: NamesStatus, zone: ZoneInfo) -> str:
+    said = f"Names of {names.source}: {names.kind}, {names.known} known"
+    refused = names.refused
+    return f"{said}; refused {say_minute(refused.refused_at, zone)}: {refused.why}" if refused else said
 
 
 _UNSENT = (State.SUPERSEDED, State.DROPPED, State.DISCARDED, State.SILENCED)

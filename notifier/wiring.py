@@ -8,6 +8,7 @@ from notifier.channels.custom import Custom
 from notifier.clock import Clock
 from notifier.config.channel_section import ChannelSettings
 from notifier.config.settings import Settings, Source
+from notifier.core.directory import Directory
 from notifier.core.grant import Grant
 from notifier.core.manner import Manner
 from notifier.core.policy import RETRY_DELAYS, Policy
@@ -18,11 +19,14 @@ from notifier.core.sweep import Sweep
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient, post_form
 from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
+from notifier.naming import Naming
 from notifier.planner import Planner
 from notifier.sender import Sender
 from notifier.store import lanes
 from notifier.store.database import Store
 from notifier.timekeeper import Timekeeper
+
+NO_DIRECTORIES: Mapping[str, Directory] = {}
 
 
 def open_clients(settings: Settings, clock: Clock, stopping: threading.Event) -> dict[str, EngageClient]:
@@ -107,10 +111,33 @@ def open_senders(
     }
 
 
-def readers_of(settings: Settings, channel: str) -> Readers:
-    """Returns who reads what a channel shows."""
+def readers_of(settings: Settings, channel: str, directories: Mapping[str, Directory] = NO_DIRECTORIES) -> Readers:
+    """Returns who reads what a channel shows; `directories` are what the sources are known to call things."""
     own = settings.channels[channel].language
-    return Readers(settings.zone, settings.directory, own or settings.language, of_one_language=own is not None)
+    return Readers(
+        settings.zone,
+        settings.directory,
+        own or settings.language,
+        of_one_language=own is not None,
+        directories=directories,
+    )
+
+
+def names_asked(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Returns of what the sources are asked for the names."""
+    return {name: source.names for name, source in settings.sources.items() if source.names}
+
+
+def open_naming(
+    settings: Settings, clients: Mapping[str, EngageClient], senders: Mapping[str, Sender], store: Store, clock: Clock
+) -> Naming:
+    """Returns what asks the sources for names, and tells the senders."""
+
+    def tell(directories: Mapping[str, Directory]) -> None:
+        for sender in senders.values():
+            sender.rename(directories)
+
+    return Naming(store, clients, names_asked(settings), settings.directory, clock, tell)
 
 
 def _policy(channel: ChannelSettings, custom: Custom) -> Policy:

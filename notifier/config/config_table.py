@@ -24,10 +24,12 @@ from notifier.config.table import (
     among,
     as_text,
     as_tuple,
+    no_twins,
     wrong,
     wrong_value,
 )
 from notifier.core.appointment import MEETING_TYPES, STATUSES
+from notifier.core.directory import KINDS
 from notifier.core.watch import CLOCK
 
 FARTHEST = timedelta(days=3650)
@@ -136,6 +138,7 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(as_tuple), Field(min_length=
 Statuses = Annotated[
     tuple[Annotated[str, among("status", STATUSES)], ...], BeforeValidator(as_tuple), Field(min_length=1)
 ]
+Kinds = Annotated[tuple[Annotated[str, among("kind", KINDS)], ...], BeforeValidator(as_tuple), AfterValidator(no_twins)]
 MeetingTypes = Annotated[
     tuple[Annotated[str, among("meeting type", MEETING_TYPES)], ...], BeforeValidator(as_tuple), Field(min_length=1)
 ]
@@ -254,6 +257,8 @@ class SourceTable(Table):
     updated_since: Annotated[str, AfterValidator(_parameter)] | None = None
     #: With updated_since: how often everything is asked for all the same.
     complete_every: Duration | None = None
+    #: Of what it is asked for the names, to show them in place of ids.
+    names: Kinds = ()
     #: How hard the source may be asked.
     limits: LimitsTable = LimitsTable()
     #: When so much changes at once that a person should look first.

@@ -113,6 +113,8 @@ class Source:
     updated_since: str | None
     #: With `updated_since`: how often a sweep asks for everything all the same.
     complete_every: timedelta
+    #: Of which kinds it is asked for the names.
+    names: tuple[str, ...]
     limits: Limits
     brake: Brake
     #: As written, or the default ones, until the rules are known: `loading.py` plans them from these.
@@ -360,6 +362,7 @@ def _source(name: str, table: SourceTable) -> Source:
         overlap=table.overlap,
         updated_since=table.updated_since,
         complete_every=table.complete_every or COMPLETE_EVERY,
+        names=table.names,
         limits=Limits(requests_per_minute=table.limits.requests_per_minute, concurrency=table.limits.concurrency),
         brake=Brake(share=table.brake.share, count=table.brake.count),
         sweeps=tuple(_sweep(sweep) for sweep in table.sweeps) or DEFAULT_SWEEPS,

@@ -6,7 +6,7 @@ document that it would have got by itself.
 
 import html
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -58,6 +58,8 @@ def gathered(bundle: Bundle, excerpts: Sequence[Excerpt], grant: Grant) -> Gathe
 def digest(told: Gathered, readers: Readers, target: Target, room: int = BODY_LIMIT) -> Message:
     """Returns the message for people; in the one language that its offices speak, else in that of the readers."""
     clean = defuse if target is Target.CHAT else plain
+    sources = {excerpt.event.source for excerpt in told.excerpts}
+    readers = readers.of(sources.pop()) if len(sources) == 1 else readers
     readers = replace(readers, language=_language(told, readers))
     title = clean(_title(told, readers))
     rows = [[clean(cut(cell, CELL_LIMIT)) for cell in row] for row in _table(told, readers)]
@@ -65,9 +67,18 @@ def digest(told: Gathered, readers: Readers, target: Target, room: int = BODY_LI
     return Message(cut(title, TITLE_LIMIT), body, target)
 
 
-def digest_document(told: Gathered, delivery: str, directory: Directory = NO_DIRECTORY) -> Mapping[str, object]:
-    """Returns the CloudEvents document that tells machines; `delivery` is the id of the one that leads."""
-    items = [document(excerpt, told.rule, directory) for excerpt in told.excerpts]
+def _unnamed(_source: str) -> Directory:
+    return NO_DIRECTORY
+
+
+def digest_document(
+    told: Gathered, delivery: str, directory_of: Callable[[str], Directory] = _unnamed
+) -> Mapping[str, object]:
+    """Returns the CloudEvents document that tells machines.
+
+    `delivery` is the id of the one that leads, and `directory_of` says for each source what is called how.
+    """
+    items = [document(excerpt, told.rule, directory_of(excerpt.event.source)) for excerpt in told.excerpts]
     sources = {excerpt.event.source for excerpt in told.excerpts}
     return {
         "specversion": "1.0",

@@ -4,10 +4,11 @@ Whoever is not in it goes by the id.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from notifier.core.called import Called
 from notifier.core.language import Language
 
 KINDS: Final = ("office", "subject", "employee")
@@ -40,6 +41,15 @@ class Directory:
     def name_of(self, kind: str, id_: str) -> str:
         """Returns what people call it; empty where that is not known."""
         return self.entries.get((kind, id_), _UNKNOWN).name
+
+    def with_names(self, names: Mapping[tuple[str, str], Called]) -> "Directory":
+        """Returns the directory with what a source calls them, and where offices are, as far as it says nothing."""
+        entries = dict(self.entries)
+        for key, called in names.items():
+            own = entries.get(key, _UNKNOWN)
+            zone = own.zone or (ZoneInfo(called.zone) if called.zone else None)
+            entries[key] = replace(own, name=own.name or called.name, zone=zone)
+        return Directory(entries)
 
     def channels_of(self, kind: str, id_: str) -> Sequence[str]:
         """Returns the channels of an entry; none where it has none, or is not known."""

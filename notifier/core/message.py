@@ -68,7 +68,8 @@ class Renderer:
     """Renders messages for the readers of one target, one after another, by the clock and in the language of each."""
 
     def __init__(self, readers: Readers, target: Target) -> None:
-        self._readers = readers
+        #: Others may take their place between two messages.
+        self.readers = readers
         self._target = target
         #: By the zone of the times in them, and by their language.
         self._templates: dict[tuple[ZoneInfo, Language], Templates] = {}
@@ -79,9 +80,9 @@ class Renderer:
         Raises:
             TemplateFailed: the rule's template failed on this event.
         """
-        office = excerpt.event.after.office
-        templates = self._templates_in(self._readers.zone_at(office), self._readers.language_at(office))
-        templates.begin(facts(excerpt, rule.name, rule.description, self._readers, now))
+        readers, office = self.readers.of(excerpt.event.source), excerpt.event.after.office
+        templates = self._templates_in(readers.zone_at(office), readers.language_at(office))
+        templates.begin(facts(excerpt, rule.name, rule.description, readers, now))
         title = cut(" ".join(templates.render(rule.title or DEFAULT_TITLE).split()), TITLE_LIMIT)
         body = cut(templates.render(rule.body or DEFAULT_BODY).strip(), BODY_LIMIT)
         if not title and not body:

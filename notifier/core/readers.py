@@ -1,6 +1,7 @@
 """Who a message is for: by which clock and in which language they read, and what they call things."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from notifier.core.directory import NO_DIRECTORY, Directory
@@ -13,10 +14,21 @@ class Readers:
 
     #: Of times, where an office has none of its own.
     zone: ZoneInfo
+    #: What they call things, where nothing more is known of a source.
     directory: Directory = NO_DIRECTORY
     language: Language = ENGLISH
     #: Whether all of them read that language, whatever an office speaks.
     of_one_language: bool = False
+    #: What they call things of a source, by its name.
+    directories: Mapping[str, Directory] = field(default_factory=dict)
+
+    def of(self, source: str) -> "Readers":
+        """Returns those who read of what a source has."""
+        return replace(self, directory=self.directory_of(source))
+
+    def directory_of(self, source: str) -> Directory:
+        """Returns what they call things of a source."""
+        return self.directories.get(source, self.directory)
 
     def zone_at(self, office: str | None) -> ZoneInfo:
         """Returns by which clock they read of an appointment at an office: by the office's own, if it has one."""

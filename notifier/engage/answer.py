@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field, ValidationError
 from notifier.errors import SourceRefused, SourceUnavailable
 
 _OK = 200
-_BAD_REQUEST = 400
 _TRANSIENT = frozenset({408, 425, 429})
 
 _LIKELY_CAUSES = {
@@ -146,12 +145,19 @@ def check_status(status: int, body: bytes, headers: Mapping[str, str]) -> None:
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
         raise SourceRefused(f"{said}: a redirect, which is not followed: look at base_url of the source")
     cause = _LIKELY_CAUSES.get(status)
-    kind = QueryRefused if status == _BAD_REQUEST else SourceRefused
+    kind = _KINDS.get(status, SourceRefused)
     raise kind(f"{said}; {cause}" if cause else said)
 
 
 class QueryRefused(SourceRefused):
     """The source does not understand what it is asked."""
+
+
+class CredentialsRefused(SourceRefused):
+    """The source does not accept who we say that we are."""
+
+
+_KINDS: Mapping[int, type[SourceRefused]] = {400: QueryRefused, 401: CredentialsRefused}
 
 
 class SourceBusy(SourceUnavailable):

@@ -15,16 +15,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 import httpx
 import stamina
 import structlog
 
 from notifier.clock import Clock
+from notifier.core.called import Called
 from notifier.core.sweep import Filters, Span
 from notifier.engage.answer import QueryRefused, Record, SourceBusy, check_status, http_date, page_of
-from notifier.engage.budget import Budget
+from notifier.engage.budget import LAST, Budget
+from notifier.engage.names import RESOURCES, names_in
+from notifier.engage.query import Query, query_of, write_time
 from notifier.engage.remembered import Listed, Recall, nothing
 from notifier.engage.token import TokenSource
 from notifier.errors import SourceRefused, SourceUnavailable, Stopping
@@ -43,21 +46,6 @@ TOKEN_LIMIT = 1 << 20
 
 PAGE_SIZES = (500, 250, 100, 25)
 """What is tried where a larger page is refused: the API's limit for this list is not documented."""
-
-PARAMETERS = {
-    "id": "id[]",
-    "external_id": "external-id[]",
-    "status": "status[]",
-    "meeting_type": "meeting-type[]",
-    "office": "office-id[]",
-    "subject": "subject-id[]",
-    "employee": "employee-id[]",
-    "customer": "customer-id[]",
-    "listing": "listing-id[]",
-    "lead_segment": "lead-segment-id[]",
-    "callback_request": "callback-request-id[]",
-}
-"""Our names of the API's filters; each is an array, and the API refuses one without the brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +83,6 @@ class PageLook:
     seamless: bool = True
 
 
-Query = Sequence[tuple[str, str]]
-
 SEAM = 1
 """How many records of a page the next one repeats, so that a list that slips is noticed."""
 
@@ -108,6 +94,19 @@ class _Asking:
     query: Query
     urgency: float
     recall: Recall
+
+
+Asked = TypeVar("Asked")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request(Generic[Asked]):
+    """One request: where, what, how soon, and how its answer is read, which may raise what the answer was."""
+
+    url: str
+    query: Query
+    urgency: float
+    read: Callable[["_Answer", datetime], Asked]
 
 
 class SourceOverflow(SourceUnavailable):
@@ -142,7 +141,7 @@ class EngageClient:
         #: How many of them came at once lately.
         self.page_rows = endpoint.page_size
         self._http = http_client(endpoint.timeout, budget.concurrency)
-        self._url = f"{endpoint.base_url.rstrip('/')}/enterprises/{endpoint.enterprise}/appointments"
+        self._url = f"{endpoint.base_url.rstrip('/')}/enterprises/{endpoint.enterprise}"
         self._fetchers = ThreadPoolExecutor(budget.concurrency, thread_name_prefix="fetch")
 
     def __enter__(self) -> Self:
@@ -184,7 +183,7 @@ class EngageClient:
             SourceUnavailable: a page did not come within its deadline.
             SourceRefused: the API refuses the query or the credentials.
         """
-        asking = _Asking([*_query(span, filters), *self._since(since)], urgency, recall)
+        asking = _Asking([*query_of(span, filters), *self._since(since)], urgency, recall)
         first = self._first(asking)
         yield first
         rows = self.page_rows = _rows(first.listed, self.page_size)
@@ -205,9 +204,24 @@ class EngageClient:
             for future in ahead:
                 future.cancel()
 
+    def names(self, kind: str, ids: Sequence[str]) -> dict[str, Called]:
+        """Returns what the source calls these; whoever it does not name is left out. All else goes first.
+
+        Args:
+            kind: one of RESOURCES.
+            ids: as many as fit an address.
+
+        Raises:
+            SourceUnavailable: no answer came within the deadline.
+            SourceRefused: we may not ask, or there is no such list.
+        """
+        query = [*(("id[]", id_) for id_ in ids), ("limit", str(len(ids)))]
+        url = f"{self._url}/{RESOURCES[kind]}"
+        return self._patiently(_Request(url, query, LAST, lambda answer, _: names_in(kind, answer.body)))
+
     def _since(self, since: datetime | None) -> Query:
         name = self._endpoint.updated_since
-        return [(name, _time(since))] if name and since else []
+        return [(name, write_time(since))] if name and since else []
 
     def _first(self, asking: _Asking) -> PageLook:
         """Returns the first page, and settles on the largest page that the source takes."""
@@ -224,8 +238,14 @@ class EngageClient:
             raise
 
     def _fetch(self, asking: _Asking, offset: int) -> PageLook:
-        """Returns one page; what may pass is tried again, with growing and jittered waits, until the deadline."""
         paged = [*asking.query, ("offset", str(offset)), ("limit", str(self.page_size))]
+        url = f"{self._url}/appointments"
+        return self._patiently(
+            _Request(url, paged, asking.urgency, lambda answer, asked_at: _look(answer, asking.recall, asked_at))
+        )
+
+    def _patiently(self, request: _Request[Asked]) -> Asked:
+        """Returns what is asked for; what may pass is tried again, with growing, jittered waits, until the deadline."""
         for attempt in stamina.retry_context(
             on=self._again,
             attempts=None,
@@ -234,7 +254,7 @@ class EngageClient:
             wait_max=_LONGEST_WAIT_SECONDS,
         ):
             with attempt:
-                return self._try(replace(asking, query=paged), attempt.num)
+                return self._try(request, attempt.num)
         raise AssertionError("a retry context either returns or raises")
 
     def _again(self, error: Exception) -> bool | float:
@@ -248,26 +268,26 @@ class EngageClient:
             return True
         return wait.total_seconds() if wait <= self._endpoint.deadline else False
 
-    def _try(self, asking: _Asking, attempt: int) -> PageLook:
+    def _try(self, request: _Request[Asked], attempt: int) -> Asked:
         token = self._token.current()
-        status, look = self._ask(asking, token, attempt)
+        status, asked = self._ask(request, token, attempt)
         if status == _UNAUTHORIZED and (renewed := self._token.renew(token)):
-            status, look = self._ask(asking, renewed, attempt)
-        return look()
+            status, asked = self._ask(request, renewed, attempt)
+        return asked()
 
-    def _ask(self, asking: _Asking, token: str, attempt: int) -> tuple[int, Callable[[], PageLook]]:
-        """Sends one request; returns its status, and a function that returns the page or raises what it was."""
+    def _ask(self, request: _Request[Asked], token: str, attempt: int) -> tuple[int, Callable[[], Asked]]:
+        """Sends one request; returns its status, and a function that returns what was asked for or raises why not."""
         correlation = str(uuid.uuid4())
         headers = {
             "Authorization": f"Bearer {token}",
             "X-Correlation-Id": correlation,
             "Accept-Language": self._endpoint.accept_language,
         }
-        told = log.bind(correlation_id=correlation, url=self._url, attempt=attempt)
-        with self._budget.request(asking.urgency):
+        told = log.bind(correlation_id=correlation, url=request.url, attempt=attempt)
+        with self._budget.request(request.urgency):
             asked_at = self._clock()
             try:
-                answer = self._receive(asking.query, headers)
+                answer = self._receive(request, headers)
             except SourceUnavailable as error:
                 told.info("request_failed", error=str(error))
                 error.args = (f"{error} (correlation id {correlation})",)
@@ -276,18 +296,18 @@ class EngageClient:
             self._budget.slow_down()
         told.debug("request", status=answer.status, bytes=len(answer.body))
 
-        def page() -> PageLook:
+        def asked() -> Asked:
             try:
                 check_status(answer.status, answer.body, answer.headers)
-                return _look(answer, asking.recall, asked_at)
+                return request.read(answer, asked_at)
             except (SourceUnavailable, SourceRefused) as error:
                 told.info("request_refused", status=answer.status, error=str(error))
                 error.args = (f"{error} (correlation id {correlation})",)
                 raise
 
-        return answer.status, page
+        return answer.status, asked
 
-    def _receive(self, query: Query, headers: Mapping[str, str]) -> _Answer:
+    def _receive(self, request: _Request[Asked], headers: Mapping[str, str]) -> _Answer:
         """Returns a whole answer, of bounded size and within the deadline, however slowly it drips in."""
         if self._http.is_closed:
             raise Stopping
@@ -295,7 +315,7 @@ class EngageClient:
         chunks: list[bytes] = []
         size = 0
         try:
-            with self._http.stream("GET", self._url, params=list(query), headers=headers) as answer:
+            with self._http.stream("GET", request.url, params=list(request.query), headers=headers) as answer:
                 for chunk in answer.iter_bytes():
                     chunks.append(chunk)
                     size += len(chunk)
@@ -354,17 +374,6 @@ def _rows(first: Listed, asked: int) -> int:
     """Returns how many records a page has: a server may give fewer than were asked for, and say so or not."""
     came, told = len(first.ids), min(first.limit, asked)
     return came if 0 < came < min(told, first.total) else told
-
-
-def _query(span: Span, filters: Filters) -> Query:
-    dates = [("from", span.start), ("to", span.end)]
-    query = [(name, _time(moment)) for name, moment in dates if moment is not None]
-    return query + [(PARAMETERS[name], value) for name, values in filters.items() for value in values]
-
-
-def _time(moment: datetime) -> str:
-    """Returns the time as the API takes it: a capital T and a Z."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _say(error: httpx.RequestError) -> str:

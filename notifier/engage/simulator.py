@@ -13,7 +13,7 @@ comes in `order`, apart from all this.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -27,8 +27,9 @@ from notifier.engage.simulated.broken_reply import broken, made_up
 from notifier.engage.simulated.enterprise import Enterprise
 from notifier.engage.simulated.exchange import Record, Reply, SeenRequest, Sent, answer, refuse
 from notifier.engage.simulated.faults import OFF, FaultKind, Faults, Strikes
-from notifier.engage.simulated.grants import READ, Tokens
+from notifier.engage.simulated.grants import READ, WRITE, Tokens
 from notifier.engage.simulated.listener import Listener
+from notifier.engage.simulated.named import SCOPES, Named
 from notifier.engage.simulated.order import Order, shuffle
 from notifier.engage.simulated.page import Cap, capped, default_limit, write_page
 from notifier.engage.simulated.query import Dialect, Edges, QueryError, Span, Wanted, parse
@@ -46,6 +47,7 @@ PATIENCE: Final = 5.0  # seconds that a thread has to end
 
 _LIST: Final = re.compile(r"/enterprises/([^/]+)/appointments")
 _ITEM: Final = re.compile(r"/enterprises/([^/]+)/appointments/([^/]+)")
+_NAMED: Final = re.compile(r"/enterprises/([^/]+)/(offices|subjects|employees)")
 _TOKEN: Final = re.compile(r"/realms/([^/]+)/protocol/openid-connect/token")
 
 
@@ -110,6 +112,7 @@ class Simulator:
         self.cap: Cap = cap
         self.slip = slip
         self.faults = faults
+        self.named = Named()
         self._clock = clock
         self._tokens = Tokens(token, client_id, client_secret, token_lifetime, scopes)
         self._quota = Quota(limits or Limits())
@@ -189,7 +192,7 @@ class Simulator:
 
     @property
     def scopes(self) -> frozenset[str]:
-        """What the fixed token and tokens granted from now on allow; without a reading scope, lists answer 403."""
+        """What the fixed token and tokens granted from now on allow; without its scope, a list answers 403."""
         return self._tokens.scopes
 
     @scopes.setter
@@ -319,6 +322,9 @@ class Simulator:
         if found := _ITEM.fullmatch(request.path):
             wanted = unquote(found[2])
             return self._read(request, found[1], lambda enterprise: _item(request, enterprise, wanted))
+        if found := _NAMED.fullmatch(request.path):
+            kind = found[2]
+            return self._read(request, found[1], lambda _: self.named.answer(kind, request.query), SCOPES[kind])
         if found := _TOKEN.fullmatch(request.path):
             return self._grant(request, unquote(found[1]))
         return refuse(HTTPStatus.NOT_FOUND, "no such path", "PATH_UNKNOWN")
@@ -330,14 +336,21 @@ class Simulator:
             return _wrong_method("POST")
         return self._tokens.grant(request, name, request.at)
 
-    def _read(self, request: SeenRequest, quoted_name: str, read: Callable[[Enterprise], Reply]) -> Reply:
+    def _read(
+        self,
+        request: SeenRequest,
+        quoted_name: str,
+        read: Callable[[Enterprise], Reply],
+        needed: Collection[str] = (READ, WRITE),
+    ) -> Reply:
         """Read from an enterprise, if it exists and the request is fit and allowed to."""
         enterprise = self.enterprises.get(name := unquote(quoted_name))
         if enterprise is None:
             return refuse(HTTPStatus.NOT_FOUND, f"no enterprise {name!r}", "ENTERPRISE_UNKNOWN")
         if request.method != "GET":
             return _wrong_method("GET")
-        return self._tokens.check(request.authorization, name, request.at) or _unfit(request) or read(enterprise)
+        refusal = self._tokens.check(request.authorization, name, request.at, needed) or _unfit(request)
+        return refusal or read(enterprise)
 
     def _list(self, request: SeenRequest, enterprise: Enterprise) -> Reply:
         try:
@@ -384,4 +397,4 @@ def _fits(correlation_id: str) -> bool:
 
 
 def _wrong_method(allowed: str) -> Reply:
-    return refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is supported here", headers={"Allow": allowed})
+    return refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is supported", headers={"Allow": allowed})

@@ -23,7 +23,7 @@ from sqlmodel import Session
 from notifier.errors import AlreadyRunning, NoStore, SchemaTooNew, StoreError
 from notifier.store.failures import translated
 
-SCHEMA = "0004"
+SCHEMA = "0005"
 """The schema that this version works with: the newest step in `migrations`."""
 
 PATIENCE_SECONDS = 60.0

@@ -185,6 +185,33 @@ class EventRow(Row, table=True):
     firing: str | None = None
 
 
+class NameRow(Row, table=True):
+    """What a source calls one of its offices, subjects or employees."""
+
+    __tablename__ = "name"
+
+    source: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    #: Empty where it was asked for and has none.
+    name: str
+    #: Of an office, its time zone; empty where that is not known.
+    zone: str
+    asked_at: datetime
+
+
+class NameRefusalRow(Row, table=True):
+    """A source that does not say what it calls them."""
+
+    __tablename__ = "name_refusal"
+
+    source: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    refused_at: datetime
+    #: For people.
+    why: str
+
+
 class SettingRow(Row, table=True):
     """A value that belongs to this store and is made with it."""
 

@@ -1,5 +1,6 @@
 """How the daemon is doing, told from the store."""
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.config.settings import Settings
+from notifier.core.called import NAMELESS, Called
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.load import Fit
 from notifier.core.notice import headline, notice_of
@@ -16,7 +18,7 @@ from notifier.core.sweep import SweepOutcome, SweepRun, Window
 from notifier.core.trouble import Edge, OpenTrouble, TroubleKind
 from notifier.status import read_status
 from notifier.status_view import Status, show_status
-from notifier.store import hold, notices, outbox, snapshot, sweeps
+from notifier.store import hold, names, notices, outbox, snapshot, sweeps
 from notifier.store.database import Store
 from notifier.store.driver import driver
 from tests.configured import settings, source
@@ -333,3 +335,20 @@ def test_a_refused_change_is_a_trouble(store: Store, configured: Settings) -> No
         found = read_status(configured, store, NOW)
         assert sum("a.toml:3: no" in one for one in found.troubles) == said
         assert found.healthy is not bool(said)
+
+
+def test_what_is_known_of_names(tmp_path: Path, store: Store) -> None:
+    """Of each kind that a source is asked for, how many names there are, and why there are none."""
+    asked = source("https://api.example.com", 'token = "t"\nnames = ["office", "employee"]')
+    configured = settings(tmp_path, asked, {})
+    with store.writing() as tx:
+        names.put(tx, "acme", "office", {"11": Called("Antwerp"), "12": NAMELESS}, NOW)
+        names.refuse(tx, "acme", "employee", "the API answered 403", NOW)
+    status = read_status(configured, store, NOW)
+    assert [(one.kind, one.known, one.refused and one.refused.why) for one in status.names] == [
+        ("office", 1, None),
+        ("employee", 0, "the API answered 403"),
+    ]
+    shown = show_status(status, configured.zone)
+    assert "Names of acme: office, 1 known\n" in shown
+    assert re.search(r"Names of acme: employee, 0 known; refused .*: the API answered 403", " ".join(shown.split()))

@@ -65,8 +65,8 @@ def test_credentials(tmp_path: Path) -> None:
     assert fixed.current() == "t"
     assert isinstance(granted, ClientCredentials)
     assert (clients["one"]._url, clients["two"]._url) == (
-        "https://api.example.com/enterprises/acme/appointments",
-        "https://api.example.com/enterprises/acme/appointments",
+        "https://api.example.com/enterprises/acme",
+        "https://api.example.com/enterprises/acme",
     )
 
 

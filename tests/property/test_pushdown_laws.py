@@ -30,7 +30,7 @@ from notifier.core.rule import (
     to_status,
 )
 from notifier.core.sweep import Look, Span, Sweep, passes
-from notifier.engage.client import PARAMETERS
+from notifier.engage.query import PARAMETERS
 from tests.builders import DAY, HOUR, MINUTE, NOW, SECOND, appointment, created, discovered, known, observation, step
 
 WORDS = st.sampled_from(("1", "2"))

@@ -31,7 +31,7 @@ from notifier.core.rule import (
     to_status,
 )
 from notifier.core.sweep import Sweep
-from notifier.engage.client import PARAMETERS
+from notifier.engage.query import PARAMETERS
 from tests.builders import DAY, HOUR, MINUTE, rule, watch
 
 CANCELLED = (on_kinds([Kind.STATUS_CHANGED]), to_status(["CANCELLED"]))

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from notifier.config.settings import DEFAULT_SWEEPS, FILTERS, OperatorSettings, Settings, load_settings
 from notifier.core.brake import Brake
 from notifier.core.sweep import Sweep
-from notifier.engage.client import PARAMETERS
+from notifier.engage.query import PARAMETERS
 from notifier.errors import ConfigError
 
 SECRET = "hunter2"

@@ -3,7 +3,7 @@
 import binascii
 import secrets
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -60,15 +60,17 @@ class Tokens:
         with self._lock:
             return _credential(authorization) in self._granted
 
-    def check(self, authorization: str | None, realm: str, now: datetime) -> Reply | None:
-        """Why a request may not read appointments; None if it may."""
+    def check(
+        self, authorization: str | None, realm: str, now: datetime, needed: Collection[str] = (READ, WRITE)
+    ) -> Reply | None:
+        """Why a request may not read what needs one of these scopes; None if it may."""
         scheme = (authorization or "").partition(" ")[0]
         scopes = self._scopes(_credential(authorization), realm, now) if scheme.lower() == "bearer" else None
         if scopes is None:
             message = "the bearer token is missing, unknown or expired"
             return refuse(HTTPStatus.UNAUTHORIZED, message, headers={"WWW-Authenticate": "Bearer"})
-        if scopes.isdisjoint({READ, WRITE}):
-            return refuse(HTTPStatus.FORBIDDEN, f"the token lacks the scope {READ}", "INSUFFICIENT_SCOPE")
+        if scopes.isdisjoint(needed):
+            return refuse(HTTPStatus.FORBIDDEN, f"the token lacks the scope {next(iter(needed))}", "INSUFFICIENT_SCOPE")
         return None
 
     def grant(self, request: SeenRequest, realm: str, now: datetime) -> Reply:

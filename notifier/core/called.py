@@ -1,0 +1,73 @@
+"""What a source calls its offices, subjects and employees, and when it is asked for that."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from notifier.core.absence import batches
+
+AGE: Final = timedelta(days=7)
+"""After so long a name is asked for again: people marry, and branches move."""
+
+MISSING_AGE: Final = timedelta(days=1)
+"""After so long what had no name is asked for again, and a source that refused to tell."""
+
+AT_ONCE: Final = 25
+"""How many are asked for at once: as many as the source gives on a page that nobody asked to be larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What the source said of one of them."""
+
+    #: Empty where it has no name, or there is no such one.
+    name: str = ""
+    #: Of an office: its time zone; empty where the source does not tell one that we know.
+    zone: str = ""
+
+
+NAMELESS: Final = Called()
+
+
+Key = tuple[str, str]
+"""Kind and id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a source said when it was asked for a name."""
+
+    called: Called
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A source that would not say what it calls a kind of them."""
+
+    refused_at: datetime
+    #: For people.
+    why: str
+
+
+def askings(
+    wanted: Collection[Key], known: Mapping[Key, Answered], refusals: Mapping[str, Refusal], now: datetime
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Returns what to ask for of what is wanted, in batches of a kind: what is not known, or was for too long."""
+    refused = {kind for kind, one in refusals.items() if _is_young(one.refused_at, MISSING_AGE, now)}
+    old = [key for key in wanted if key[0] not in refused and not _is_fresh(known.get(key), now)]
+    return [
+        (kind, batch)
+        for kind in sorted({kind for kind, _ in old})
+        for batch in batches([id_ for of, id_ in old if of == kind], AT_ONCE)
+    ]
+
+
+def _is_fresh(answered: Answered | None, now: datetime) -> bool:
+    return answered is not None and _is_young(answered.asked_at, AGE if answered.called.name else MISSING_AGE, now)
+
+
+def _is_young(moment: datetime, age: timedelta, now: datetime) -> bool:
+    # What lies in the future was written by a clock that was set back since.
+    return timedelta(0) <= now - moment < age

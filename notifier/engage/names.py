@@ -1,0 +1,61 @@
+"""What the API says of offices, subjects and employees: where it is asked, and what the answer means.
+
+Little of it is documented. So nothing is expected of an answer, and what can't be read is as if it were not there.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from notifier.core.called import Called
+from notifier.errors import SourceUnavailable
+
+RESOURCES: Final = {"office": "offices", "subject": "subjects", "employee": "employees"}
+"""The last part of the address of each list, by what it has."""
+
+LONGEST_NAME: Final = 80
+"""Characters of a name; no message has room for more."""
+
+
+def names_in(kind: str, body: bytes) -> dict[str, Called]:
+    """Returns what an answer says, by id; whoever is left out has no name.
+
+    Raises:
+        SourceUnavailable: it is no list; a gateway's error page with status 200 is none.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise SourceUnavailable("the answer is no JSON") from None
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, list):
+        raise SourceUnavailable(f"the answer is no list of {RESOURCES[kind]}")
+    return dict(_read(kind, data))
+
+
+def _read(kind: str, data: Iterable[object]) -> Iterable[tuple[str, Called]]:
+    for record in data:
+        if isinstance(record, dict) and isinstance(id_ := record.get("id"), str | int):
+            yield str(id_), Called(_name(kind, record), _zone(record) if kind == "office" else "")
+
+
+def _name(kind: str, record: Mapping[str, Any]) -> str:
+    parts = ("firstName", "lastName") if kind == "employee" else ("name",)
+    return " ".join(" ".join(_text(record.get(part)) for part in parts).split())[:LONGEST_NAME].strip()
+
+
+def _text(value: object) -> str:
+    """Returns a text that comes as it is, or with its language."""
+    inner = value.get("value") if isinstance(value, dict) else value
+    return inner if isinstance(inner, str) else ""
+
+
+def _zone(record: Mapping[str, Any]) -> str:
+    """Returns the time zone, if there is one of this name here: the source may know newer ones."""
+    name = record.get("timeZone")
+    try:
+        return ZoneInfo(name).key if isinstance(name, str) else ""
+    except (ValueError, OSError, LookupError):
+        return ""

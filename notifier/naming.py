@@ -1,0 +1,164 @@
+"""Naming: asks the sources what they call their offices, subjects and employees, beside the two lines.
+
+Nothing waits for it: a message that goes out before a name is known has the id. All that it asks comes after all other
+requests to the same address, a page of names at a time.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from notifier.clock import Clock
+from notifier.core.called import NAMELESS, Key, askings
+from notifier.core.directory import Directory
+from notifier.engage.answer import CredentialsRefused
+from notifier.engage.client import EngageClient
+from notifier.errors import SourceRefused, SourceUnavailable
+from notifier.store import names
+from notifier.store.database import Store, Transaction
+
+log = structlog.get_logger(__name__)
+
+LOOK_EVERY: Final = timedelta(minutes=1)
+"""How often is looked for what has no name yet among what happened lately."""
+
+FULL_EVERY: Final = timedelta(hours=1)
+"""How often all of the snapshot is gone through, for new names and for those that nobody needs any more."""
+
+PAUSE: Final = timedelta(minutes=10)
+"""How long a source is left alone that did not answer."""
+
+MOST = 40
+"""Requests of one look: those of a look that finds thousands go on with the next ones."""
+
+Tell = Callable[[Mapping[str, Directory]], None]
+"""Takes the directory of each source."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far the naming of one source is."""
+
+    #: When the snapshot was last gone through; None before.
+    full_at: datetime | None = None
+    #: Since when events were not looked at.
+    since: datetime | None = None
+    #: What is still to be asked for.
+    left: frozenset[Key] = frozenset()
+    #: When it did not answer.
+    paused_at: datetime | None = None
+
+
+class Naming:
+    """Looks up names for all sources that are to be asked; used by one thread at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        clients: Mapping[str, EngageClient],
+        kinds: Mapping[str, Collection[str]],
+        directory: Directory,
+        clock: Clock,
+        tell: Tell,
+    ) -> None:
+        """`kinds` says for each source what it is asked for; `directory` is the team's, which goes before all."""
+        self._store = store
+        self._clients = clients
+        self._kinds = {source: wanted for source, wanted in kinds.items() if wanted}
+        self._directory = directory
+        self._clock = clock
+        self._tell = tell
+        self._progress = {source: _Progress() for source in self._kinds}
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether any source is to be asked."""
+        return bool(self._kinds)
+
+    def enrol(self, tx: Transaction) -> None:
+        """Forgets the names that are not asked for any more, and tells the others."""
+        names.keep_only(tx, self._kinds)
+        self._tell(directories(tx, self._kinds, self._directory))
+
+    def look(self) -> None:
+        """Asks for what has no name, and tells what came of it.
+
+        Raises:
+            StoreError: the store can't be used.
+            Stopping: the process is stopping.
+        """
+        asked = [self._look(source) for source in self._kinds]
+        if any(asked):
+            with self._store.reading() as tx:
+                found = directories(tx, self._kinds, self._directory)
+            self._tell(found)
+
+    def _look(self, source: str) -> bool:
+        """Asks one source; returns whether anything was put on record."""
+        progress, now = self._progress[source], self._clock()
+        if progress.paused_at is not None and timedelta(0) <= now - progress.paused_at < PAUSE:
+            return False
+        changed = self._gather(source, progress, now)
+        if not progress.left:
+            return changed
+        with self._store.reading() as tx:
+            known, refusals = names.known(tx, source), names.refusals(tx, source)
+        asked = askings(progress.left, known, refusals, now)
+        done = self._ask(source, asked[:MOST], progress)
+        progress.left = frozenset((kind, id_) for kind, batch in asked[MOST:] for id_ in batch)
+        return changed or done > 0
+
+    def _gather(self, source: str, progress: _Progress, now: datetime) -> bool:
+        """Adds to what is left what has come since; returns whether names were forgotten that nobody needs."""
+        kinds = self._kinds[source]
+        if progress.full_at is not None and timedelta(0) <= now - progress.full_at < FULL_EVERY:
+            with self._store.reading() as tx:
+                progress.left |= names.lately(tx, source, kinds, progress.since or now)
+            progress.since = now
+            return False
+        with self._store.reading() as tx:
+            mentioned = {kind: names.mentioned(tx, source, kind) for kind in kinds}
+        with self._store.writing() as tx:
+            for kind, ids in mentioned.items():
+                names.forget(tx, source, kind, ids)
+        progress.left |= {(kind, id_) for kind, ids in mentioned.items() for id_ in ids}
+        progress.full_at = progress.since = now
+        return True
+
+    def _ask(self, source: str, askings: Sequence[tuple[str, Sequence[str]]], progress: _Progress) -> int:
+        """Asks for one batch after the other; returns how many were answered."""
+        done, refused = 0, set[str]()
+        for kind, batch in askings:
+            if kind in refused:
+                continue
+            try:
+                said = self._clients[source].names(kind, batch)
+            except (SourceUnavailable, CredentialsRefused) as error:
+                log.info("names_unavailable", source=source, kind=kind, error=str(error))
+                progress.paused_at, progress.full_at = self._clock(), None
+                break
+            except SourceRefused as error:
+                refused.add(kind)
+                self._refused(source, kind, str(error))
+            else:
+                with self._store.writing() as tx:
+                    names.put(tx, source, kind, {id_: said.get(id_, NAMELESS) for id_ in batch}, self._clock())
+                done += 1
+        return done
+
+    def _refused(self, source: str, kind: str, why: str) -> None:
+        log.info("names_refused", source=source, kind=kind, error=why)
+        with self._store.writing() as tx:
+            names.refuse(tx, source, kind, why, self._clock())
+
+
+def directories(tx: Transaction, kinds: Mapping[str, Collection[str]], directory: Directory) -> dict[str, Directory]:
+    """Returns what is called how at each of these sources, where the team's directory says nothing."""
+    found = {source: names.known(tx, source) for source in kinds}
+    return {
+        source: directory.with_names({key: one.called for key, one in known.items() if one.called != NAMELESS})
+        for source, known in found.items()
+    }
