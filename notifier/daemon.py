@@ -215,7 +215,8 @@ class Daemon:
             self._scheduler.add_job(self._wipe, wipe, id="wipe", executor="operator")
         if self._timekeeper.is_asked:
             tick = IntervalTrigger(seconds=LOOK_EVERY.total_seconds(), timezone=UTC)
-            self._scheduler.add_job(self._keep_time, tick, id=CLOCK, executor=CLOCK)
+            # What fell due while nobody looked is told now.
+            self._scheduler.add_job(self._keep_time, tick, id=CLOCK, executor=CLOCK, next_run_time=utc_now())
         if self._naming.is_asked:
             ask = IntervalTrigger(seconds=naming.LOOK_EVERY.total_seconds(), timezone=UTC)
             self._scheduler.add_job(self._look_up_names, ask, id=NAMES, executor=NAMES)

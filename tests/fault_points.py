@@ -64,6 +64,10 @@ FAULT_POINTS: Final[Mapping[str, FaultPoint]] = {
     "run committed": FaultPoint("notifier.poller:Poller._end"),
     "lanes woken": FaultPoint("notifier.daemon:Daemon._wake"),
     "overtaken ones noted, not committed": FaultPoint("notifier.store.gate:recheck_head", counts=_overtaken),
+    "message put together, not committed": FaultPoint("notifier.store.outbox:close", counts=bool),
+    "its parts claimed, not committed": FaultPoint("notifier.store.bundles:start"),
+    "stay noted, not committed": FaultPoint("notifier.store.watches:put"),
+    "stays told": FaultPoint("notifier.timekeeper:Timekeeper.look", counts=bool),
     "delivery claimed, not committed": FaultPoint("notifier.store.outbox:claim", counts=bool),
     "next one claimed, not committed": FaultPoint("notifier.store.outbox:claim_young", counts=bool),
     "delivery claimed": FaultPoint("notifier.sender:Sender._claim", counts=bool),
@@ -88,7 +92,7 @@ FAULT_POINTS: Final[Mapping[str, FaultPoint]] = {
 LABELS: Final = (*SEEN_FROM_OUTSIDE, *FAULT_POINTS)
 
 RARE: Final = frozenset(
-    label for label in LABELS if any(word in label for word in ("notice", "former", "lane", "overtaken"))
+    label for label in LABELS if any(word in label for word in ("notice", "former", "lane", "overtaken", "stay"))
 )
 """Labels that a life passes once or so."""
 

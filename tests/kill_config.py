@@ -18,13 +18,21 @@ PRIVILEGED: Final = "ledger"
 BRIEF: Final = "brief"
 """The channel that is not told what is not so any more; it refuses some as well."""
 
+GATHERED: Final = "desk"
+"""The channel that is told of several changes at once."""
+
 OPERATOR: Final = "ops"
 ROUTES: Final[Mapping[str, Sequence[str]]] = {
     "everything": (FLAKY, PRIVILEGED, CHAT),
     "cancelled": (FLAKY,),
     "newest": (BRIEF,),
+    "gathered": (GATHERED,),
+    "lasting": (BRIEF,),
 }
 """The rules, and whom they tell."""
+
+LASTING: Final = "lasting"
+"""The rule that asks the clock, and is the only one that hears of that."""
 
 SHAKY: Final = "shaky"
 """The source that refuses us by turns, so that there is something to tell the operator."""
@@ -99,6 +107,18 @@ always = true
 name = "newest"
 on = ["created", "discovered", "status_changed", "rescheduled", "reassigned", "relocated", "updated", "vanished"]
 channels = {newest}
+
+[[rule]]
+name = "gathered"
+on = ["created", "discovered", "status_changed", "rescheduled", "reassigned", "relocated", "updated", "vanished"]
+channels = {gathered}
+always = true
+group = {{ wait = "1s", most = 20 }}
+
+[[rule]]
+name = "lasting"
+stays = {{ status = "CANCELLED", for = "1s" }}
+channels = {lasting}
 """
 
 _WAITS: Final = ["1s"] * 12

@@ -16,8 +16,8 @@ from notifier.core.event import Event
 from notifier.core.grant import NO_TEXTS, USUAL, mask
 from notifier.store import history
 from notifier.store.database import Store, Transaction
-from tests.kill_config import BRIEF, OPERATOR, ROUTES
-from tests.ledger import GONE, Breach, Owed, Told, breaches, repeats, state_of
+from tests.kill_config import BRIEF, LASTING, OPERATOR, ROUTES
+from tests.ledger import GONE, Breach, Law, Owed, Told, breaches, repeats, state_of
 
 ALL: Final = 10**9
 
@@ -109,6 +109,7 @@ def reckon(store: Store, truth: Truth, told: Mapping[str, Sequence[Told]]) -> Re
             owed=len(owed), told=len(came), repeated=again.total(), most=max(again.values(), default=0)
         )
         report.breaches += breaches(channel, came, owed)
+    report.breaches += _fired_twice(event for _, event in events)
     return report
 
 
@@ -117,7 +118,8 @@ def _owed(channel: str, events: Iterable[tuple[int, Event]], overtaken: Collecti
     for place, event in events:
         cancelled = Kind.STATUS_CHANGED in event.kinds and event.after.status == "CANCELLED"
         for rule, channels in ROUTES.items():
-            if channel in channels and (cancelled or rule != "cancelled"):
+            asked = (event.firing is not None) is (rule == LASTING)
+            if channel in channels and asked and (cancelled or rule != "cancelled"):
                 key = delivery_id(event.id, rule, channel)
                 yield Owed(
                     key=key,
@@ -129,6 +131,14 @@ def _owed(channel: str, events: Iterable[tuple[int, Event]], overtaken: Collecti
                     after=_state(event),
                     excused=channel == BRIEF and key in overtaken,
                 )
+
+
+def _fired_twice(events: Iterable[Event]) -> Iterator[Breach]:
+    """Yields the stays that are on record more than once."""
+    stays = Counter((one.after.id, one.firing.began_at) for one in events if one.firing)
+    for (appointment, began_at), times in stays.items():
+        if times > 1:
+            yield Breach(Law.FIRED_TWICE, LASTING, f"appointment {appointment}, since {began_at}: {times} times")
 
 
 def _state(event: Event) -> str:

@@ -7,7 +7,7 @@ true and what was told are both known. Every kill is a SIGKILL, at a fault point
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +29,18 @@ from notifier.store import notices, outbox, sweeps
 from notifier.store.database import open_store
 from tests.fake_receiver import Request, receiving
 from tests.fault_points import BEAT, FAULT_POINTS
-from tests.kill_config import BRIEF, CHAT, FLAKY, OPERATOR, PRIVILEGED, ROUTES, SHAKY, SWEEPS, configure
+from tests.kill_config import (
+    BRIEF,
+    CHAT,
+    FLAKY,
+    GATHERED,
+    OPERATOR,
+    PRIVILEGED,
+    ROUTES,
+    SHAKY,
+    SWEEPS,
+    configure,
+)
 from tests.kill_report import Report, reckon
 from tests.ledger import Ledger, Told, read_chat, read_webhook
 from tests.nursery import Child, Nursery
@@ -68,10 +79,11 @@ RECEIVERS: Final = {
     PRIVILEGED: read_webhook,
     CHAT: read_chat,
     BRIEF: read_webhook,
+    GATHERED: read_webhook,
     OPERATOR: read_webhook,
 }
 REFUSED_MESSAGES: Final = 0.1
-"""How many of their messages two of the channels refuse for the time being."""
+"""How many of their messages three of the channels refuse for the time being."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +131,7 @@ class World:
             api.script = self._script
             opened.enter_context(api)
             self._ledgers = {name: opened.enter_context(_listening(read)) for name, read in RECEIVERS.items()}
-            for name in (FLAKY, BRIEF):
+            for name in (FLAKY, BRIEF, GATHERED):
                 self._ledgers[name].refuse(REFUSED_MESSAGES, seed)
             monitor = opened.enter_context(receiving())
             urls = {name: ledger.url for name, ledger in self._ledgers.items()}
@@ -197,7 +209,7 @@ class World:
         if kill.label == "page asked for":
             self._page_strike = strike
         elif kill.label == "message out, not answered":
-            self._ledgers[self._chance.choice(ROUTES["everything"])].strike = strike
+            self._ledgers[self._chance.choice((*ROUTES["everything"], GATHERED))].strike = strike
         elif kill.label == "notice out, not answered":
             self._ledgers[OPERATOR].strike = strike
 
@@ -305,7 +317,7 @@ def _await(done: Callable[[], bool], progress: Callable[[], int] = lambda: 0) ->
 
 
 @contextmanager
-def _listening(read: Callable[[int, Request], Told]) -> Iterator[Ledger]:
+def _listening(read: Callable[[int, Request], Sequence[Told]]) -> Iterator[Ledger]:
     ledger = Ledger(read)
     ledger.listen()
     try:

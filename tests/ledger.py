@@ -4,16 +4,17 @@ import json
 import socket
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
 from random import Random
 from threading import Condition
 from typing import Any
 
+from notifier.core import digest
 from notifier.core.delivery import delivery_id
 from tests.fake_receiver import PATIENCE, RESET, Receiver, Reply, Request
-from tests.kill_config import CHAT
+from tests.kill_config import CHAT, GATHERED
 
 NOT_SAID = ""
 """The state in a message that does not tell it."""
@@ -41,6 +42,13 @@ class Told:
     appointment: str
     #: How the appointment stands by it; nothing where it does not say.
     state: str = NOT_SAID
+    #: The message, where it tells others as well.
+    among: str = ""
+
+    @property
+    def message(self) -> str:
+        """What it came with."""
+        return self.among or self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,8 @@ class Law(StrEnum):
     REPEATED_TWICE = "of which one kill repeated two"
     OVERTAKEN = "overtaken"
     OUTDATED = "of which the last is not so any more"
+    REGROUPED = "again with other changes"
+    FIRED_TWICE = "twice of one stay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +97,20 @@ def repeats(told: Sequence[Told]) -> Counter[int]:
     What came in one life and comes in a later one was not on record when the first life ended.
     """
     lives: dict[str, list[int]] = defaultdict(list)
-    for one in told:
-        lives[one.key].append(one.life)
+    for message, life in dict.fromkeys((one.message, one.life) for one in told):
+        lives[message].append(life)
     return Counter(life for came in lives.values() for life in came[:-1])
+
+
+def _regrouped(told: Sequence[Told]) -> Iterator[str]:
+    """Yields the messages that came again and told something else."""
+    contents: dict[tuple[str, int], set[str]] = defaultdict(set)
+    for one in told:
+        contents[one.message, one.life].add(one.event)
+    first: dict[str, set[str]] = {}
+    for (message, _), events in contents.items():
+        if first.setdefault(message, events) != events:
+            yield message
 
 
 def breaches(channel: str, told: Sequence[Told], owed: Collection[Owed]) -> Iterator[Breach]:
@@ -117,19 +138,22 @@ def breaches(channel: str, told: Sequence[Told], owed: Collection[Owed]) -> Iter
     for life, times in repeats(told).items():
         if times > 1:
             yield breach(Law.REPEATED_TWICE, f"{times} after life {life}")
+    yield from (breach(Law.REGROUPED, what) for what in _regrouped(told))
     yield from (breach(Law.OVERTAKEN, what) for what in _overtaken(told, known))
     yield from (breach(Law.OUTDATED, what) for what in _outdated(told, owed))
 
 
 def _overtaken(told: Sequence[Told], known: Mapping[tuple[str, str], Owed]) -> Iterator[str]:
-    """Yields what came after something newer of the same appointment."""
-    newest: dict[str, int] = {}
+    """Yields what came after something newer of the same appointment; a message that came again is no news."""
+    newest: dict[str, tuple[int, Told]] = {}
     for one in told:
         if (owed := known.get((one.event, one.rule))) is None:
             continue
-        if owed.place < newest.get(one.appointment, 0):
+        place, by = newest.get(one.appointment, (0, one))
+        if owed.place < place and (one.message != by.message or one.life == by.life):
             yield f"event {one.event} of appointment {one.appointment}, in life {one.life}"
-        newest[one.appointment] = max(owed.place, newest.get(one.appointment, 0))
+        if owed.place >= place:
+            newest[one.appointment] = owed.place, one
 
 
 def _outdated(told: Sequence[Told], owed: Collection[Owed]) -> Iterator[str]:
@@ -149,7 +173,7 @@ def _outdated(told: Sequence[Told], owed: Collection[Owed]) -> Iterator[str]:
 class Ledger(Receiver):
     """A receiver that takes everything, and puts down what it was told in which life."""
 
-    def __init__(self, read: Callable[[int, Request], Told]) -> None:
+    def __init__(self, read: Callable[[int, Request], Sequence[Told]]) -> None:
         super().__init__([Reply()])
         self.told: list[Told] = []
         self.life = 0
@@ -174,7 +198,7 @@ class Ledger(Receiver):
         if self._chance.random() < self._refused_share:
             return Reply(503)
         with self._changed:
-            self.told.append(self._read(self.life, request))
+            self.told += self._read(self.life, request)
         return RESET if strike and strike() else Reply()
 
     def begin(self, life: int) -> None:
@@ -204,12 +228,21 @@ class Ledger(Receiver):
                 self._changed.notify_all()
 
 
-def read_webhook(life: int, request: Request) -> Told:
+def read_webhook(life: int, request: Request) -> Sequence[Told]:
     """Reads the document that our webhooks post."""
-    document = json.loads(request.body)
+    document, key = json.loads(request.body), request.headers["webhook-id"]
+    if document["type"] != digest.TYPE:
+        return [_read(life, key, document)]
+    told = [_read(life, key, one) for one in document["data"]["items"]]
+    ids = [delivery_id(one.event, one.rule, GATHERED) for one in told]
+    # By the id of one of them; by any other it is owed to nobody.
+    return [replace(one, key=id_ if key in ids else key, among=key) for one, id_ in zip(told, ids, strict=True)]
+
+
+def _read(life: int, key: str, document: Mapping[str, Any]) -> Told:
     rule = document["data"].get("rule", "")
     state = state_of(document["data"]) if rule else NOT_SAID
-    return Told(life, request.headers["webhook-id"], document["id"], rule, document["subject"], state)
+    return Told(life, key, document["id"], rule, document["subject"], state)
 
 
 def state_of(data: Mapping[str, Any]) -> str:
@@ -219,8 +252,8 @@ def state_of(data: Mapping[str, Any]) -> str:
     return json.dumps({name: data["appointment"].get(name) for name in STATE})
 
 
-def read_chat(life: int, request: Request) -> Told:
+def read_chat(life: int, request: Request) -> Sequence[Told]:
     """Reads what Apprise posts of a message whose words are event, appointment and rule."""
     event, appointment, rule = json.loads(request.body)["message"].split()
     # The words hold no id of the message; this is the one that it has.
-    return Told(life, delivery_id(event, rule, CHAT), event, rule, appointment)
+    return [Told(life, delivery_id(event, rule, CHAT), event, rule, appointment)]

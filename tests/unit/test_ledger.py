@@ -18,6 +18,11 @@ def came(owed: Owed, life: int = 1, key: str = "") -> Told:
     return Told(life, key or owed.key, owed.event, owed.rule, owed.appointment)
 
 
+def among(owed: Owed, life: int = 1, message: str = "key-a1") -> Told:
+    """Returns what came in a message that tells others as well."""
+    return Told(life, owed.key, owed.event, owed.rule, owed.appointment, among=message)
+
+
 def broken(told: Sequence[Told], *owed: Owed) -> list[Law]:
     """Returns the laws that are broken."""
     return [breach.law for breach in breaches("crm", told, owed)]
@@ -30,6 +35,8 @@ def broken(told: Sequence[Told], *owed: Owed) -> list[Law]:
         pytest.param([came(B1), came(A1), came(A2)], id="of different appointments in any order"),
         pytest.param([came(A1), came(A1, 2), came(A2, 2), came(B1, 2)], id="one again after a kill"),
         pytest.param([came(A1), came(A1, 2), came(A1, 3), came(A2, 3), came(B1, 3)], id="again after each of two"),
+        pytest.param([among(A1), among(A2), came(B1)], id="two in one message"),
+        pytest.param([among(A1), among(A2), among(A1, 2), among(A2, 2), came(B1, 2)], id="both of them again"),
     ],
 )
 def test_what_may_happen_breaks_no_law(told: Sequence[Told]) -> None:
@@ -47,6 +54,9 @@ def test_what_may_happen_breaks_no_law(told: Sequence[Told]) -> None:
         ([came(A1), came(B1), came(A1, 2), came(B1, 2), came(A2, 2)], Law.REPEATED_TWICE),
         ([came(A2), came(A1), came(B1)], Law.OVERTAKEN),
         ([came(A1), came(A2), came(A1, 2), came(B1, 2)], Law.OVERTAKEN),
+        ([among(A2), among(A1), came(B1)], Law.OVERTAKEN),
+        ([among(A1), among(A2), among(A1, 2), came(B1, 2)], Law.REGROUPED),
+        ([among(A1), came(A2), among(A1, 2), among(B1, 2, "key-b1")], Law.OVERTAKEN),
     ],
 )
 def test_what_must_not_happen_is_found(told: Sequence[Told], law: Law) -> None:
