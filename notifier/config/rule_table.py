@@ -7,9 +7,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from notifier.config.bundle_section import DigestKey, GroupTable, ThrottleKey
 from notifier.config.calendar_section import AnyHours
+from notifier.config.channel_names import VALUES_LIMIT, Channels
 from notifier.config.condition import ConditionError, compile_condition
 from notifier.config.condition_cost import CONDITION_LIMIT
-from notifier.config.spelling import choices
 from notifier.config.table import (
     Duration,
     Table,
@@ -18,8 +18,6 @@ from notifier.config.table import (
     among_context,
     as_text,
     as_tuple,
-    known_name,
-    no_twins,
     wrong,
     wrong_lines,
     wrong_value,
@@ -31,19 +29,12 @@ from notifier.core.change import TIMED, Kind
 from notifier.core.facts import MADE_OF
 from notifier.core.grant import ALL, Grant
 from notifier.core.recipients import (
-    DIRECTORY,
-    LOOKUPS,
-    PLACEHOLDERS,
     is_from_data,
-    placeholders_of,
     reachable,
 )
 from notifier.core.template_check import TEMPLATE_LIMIT, hidden_uses, template_problems
 
 _LONGEST_NAME = 100
-
-VALUES_LIMIT = 1_000
-"""The most values in one list of a rule."""
 
 
 def _name(value: str) -> str:
@@ -79,24 +70,6 @@ def _reachable(info: ValidationInfo) -> list[str]:
     others = (*([otherwise] if otherwise else ()), *(escalate.channels if escalate else ()))
     names = dict.fromkeys([*info.data.get("channels", ()), *others])
     return reachable(names, info.context["recipients"]) if info.context else []
-
-
-def _channel(value: str, info: ValidationInfo) -> str:
-    """Takes the name of a channel, or what is to be filled in from the event."""
-    if not is_from_data(value):
-        return known_name(value, "channel", info.context["channels"] if info.context else ())
-    if value.startswith(DIRECTORY):
-        kind = value.removeprefix(DIRECTORY)
-        if kind not in LOOKUPS:
-            raise wrong(f"has `{value}`, and a directory has no channels of `{kind}`{choices(kind, LOOKUPS)}")
-        return value
-    named = placeholders_of(value)
-    if named is None:
-        raise wrong(f"has `{value}`, whose brackets do not come in pairs")
-    for name in named:
-        if name not in PLACEHOLDERS:
-            raise wrong(f"has `{value}`, and there is no field `{name}` to fill in{choices(name, PLACEHOLDERS)}")
-    return value
 
 
 def _hidden(template: str, channels: Iterable[str], context: Mapping[str, Any] | None) -> Iterator[tuple[int, str]]:
@@ -148,9 +121,6 @@ Statuses = Annotated[tuple[Annotated[str, among("status", STATUSES)], ...], _AsT
 MeetingTypes = Annotated[tuple[Annotated[str, among("meeting type", MEETING_TYPES)], ...], _AsTuple, _NotEmpty]
 Fields = Annotated[tuple[Annotated[str, among("field", WATCHED_FIELDS)], ...], _AsTuple, _NotEmpty]
 Sources = Annotated[tuple[Annotated[str, among_context("source", "sources")], ...], _AsTuple, _NotEmpty]
-Channels = Annotated[
-    tuple[Annotated[str, AfterValidator(_channel)], ...], _AsTuple, _NotEmpty, AfterValidator(no_twins)
-]
 Condition = Annotated[str, AfterValidator(_condition), as_text(maxLength=CONDITION_LIMIT)]
 Template = Annotated[Text, AfterValidator(_template), as_text(minLength=1, maxLength=TEMPLATE_LIMIT)]
 
@@ -251,7 +221,9 @@ class RuleTable(Table):
         if "channels" not in info.data:
             # They have their own complaint.
             return otherwise
-        filled = [name for name in info.data["channels"] if is_from_data(name)]
+        escalate = info.data.get("escalate")
+        named = (*info.data["channels"], *(escalate.channels if escalate else ()))
+        filled = [name for name in named if is_from_data(name)]
         if filled and otherwise is None:
             raise wrong(f"is missing: who hears of it where `{filled[0]}` leads to no channel?")
         if otherwise is not None and not filled:

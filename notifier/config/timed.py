@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
-from notifier.config.table import Duration, Table, among, among_context, as_tuple, no_twins, wrong, wrong_value
+from notifier.config.channel_names import Channels
+from notifier.config.table import Duration, Table, among, as_tuple, no_twins, wrong, wrong_value
 from notifier.core.appointment import STATUSES
 from notifier.core.change import TIMED, Kind
 from notifier.core.watch import CONFIRMED, UNCONFIRMED, Escalation, Watch
@@ -40,12 +41,7 @@ class EscalateTable(Table):
     """`escalate`: whom else to tell, and when."""
 
     after: Duration
-    channels: Annotated[
-        tuple[Annotated[str, among_context("channel", "channels")], ...],
-        BeforeValidator(as_tuple),
-        Field(min_length=1),
-        AfterValidator(no_twins),
-    ]
+    channels: Channels
 
 
 def _is_timed(info: ValidationInfo) -> bool | None:

@@ -152,7 +152,7 @@ def plan_firings(source: str, rule: Rule, events: Sequence[Event], context: Cont
         firing, escalate = entry.event.firing, rule.watch.escalate
         asking = rule
         if firing and firing.escalation and escalate:
-            asking = replace(rule, channels=escalate.channels, otherwise=None)
+            asking = replace(rule, channels=escalate.channels)
         deliveries += route({rule.name: asking}, entry.event, entry.verdicts, context)
     return Plan(source, CLOCK, (), recorded, tuple(deliveries), ())
 

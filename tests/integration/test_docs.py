@@ -40,9 +40,10 @@ from notifier.channels.console import frame
 from notifier.clock import utc_now
 from notifier.config.case_file import case_files, load_cases
 from notifier.config.case_table import AppointmentTable, CaseFileTable
+from notifier.config.channel_names import VALUES_LIMIT
 from notifier.config.condition_cost import CONDITION_LIMIT, CROWD, LONGEST, PATTERN_LIMIT, REPEAT_LIMIT
 from notifier.config.config_table import ConfigTable
-from notifier.config.rule_table import VALUES_LIMIT, RuleTable
+from notifier.config.rule_table import RuleTable
 from notifier.config.rulebook import RULES_LIMIT, load_rulebook
 from notifier.config.schema import config_schema, rules_schema
 from notifier.config.settings import Settings, load_settings

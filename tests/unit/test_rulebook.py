@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from notifier.config import condition
-from notifier.config.rule_table import VALUES_LIMIT, WhereTable
+from notifier.config.channel_names import VALUES_LIMIT
+from notifier.config.rule_table import WhereTable
 from notifier.config.rulebook import RULES_LIMIT, load_rulebook
 from notifier.config.settings import load_settings
 from notifier.config.toml_file import SIZE_LIMIT
@@ -431,6 +432,10 @@ def test_what_is_asked_of_the_clock(tmp_path: Path) -> None:
         (
             STAYS + '\nescalate = { after = "1h", channels = "tem" }',
             "5: `channels`: there is no channel `tem`; did you mean `team`?",
+        ),
+        (
+            STAYS + '\nescalate = { after = "1h", channels = "directory:office" }',
+            "2: `otherwise` is missing: who hears of it where `directory:office` leads to no channel?",
         ),
         (
             STAYS + '\nto = "ACCEPTED"',

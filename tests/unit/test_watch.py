@@ -8,11 +8,13 @@ import pytest
 from notifier.core.appointment import Appointment
 from notifier.core.change import Kind
 from notifier.core.delivery import Reason
+from notifier.core.directory import Directory, Entry
 from notifier.core.event import LATE, Firing
 from notifier.core.grant import grant_of, mask
 from notifier.core.headline import headline
 from notifier.core.plan import plan_firings
 from notifier.core.recheck import Overtaken, Sight, Waiting, recheck
+from notifier.core.recipients import Recipients
 from notifier.core.route import Context
 from notifier.core.rule import field_among, max_age, timed, walk
 from notifier.core.watch import (
@@ -125,6 +127,20 @@ def test_whom_it_is_for() -> None:
     plan = plan_firings("acme", asks, events, Context(now=NOW))
     assert [delivery.channel for delivery in plan.deliveries] == ["desk", "boss"]
     assert len({delivery.event_id for delivery in plan.deliveries}) == 2
+
+
+def test_an_escalation_finds_its_channel_in_the_directory() -> None:
+    """As the first message may; where it leads nowhere, who the rule says hears of it."""
+    asked = watch(escalate=Escalation(DAY, ("directory:office",)))
+    asks = rule(timed(asked), watch=asked, otherwise="desk")
+    book = Directory({("office", "12"): Entry(channels=("boss",))})
+    channels = frozenset({"boss", "desk"})
+    events = [stay(asked, escalation=True)]
+    told = [
+        [one.channel for one in plan_firings("acme", asks, events, Context(now=NOW, recipients=recipients)).deliveries]
+        for recipients in (Recipients(channels, book), Recipients(channels))
+    ]
+    assert told == [["boss"], ["desk"]]
 
 
 def test_too_late_is_too_late() -> None:
