@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Final
@@ -82,7 +82,8 @@ def run_cases(settings: Settings, rules: Sequence[Rule], cases: Iterable[Case]) 
 
 
 def _run(settings: Settings, rules: Sequence[Rule], channels: Sequence[Channel], case: Case) -> CaseResult:
-    with Rehearsal(settings, rules, channels, case.steps[0].at - BEFORE) as rehearsal:
+    there = replace(settings, directory=case.directory)
+    with Rehearsal(there, rules, channels, case.steps[0].at - BEFORE) as rehearsal:
         rehearsal.observe(case.source, _observed(case.before, rehearsal.now))
         results = tuple(_steps(case, rehearsal))
         return CaseResult(case, results, tuple(rehearsal.events()), tuple(rehearsal.deliveries()))

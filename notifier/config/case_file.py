@@ -24,11 +24,13 @@ from notifier.config.case_table import (
     StepTable,
     moment_of,
 )
+from notifier.config.directory_section import EntriesTable, read_entries
 from notifier.config.rulebook import TESTS, rule_files
 from notifier.config.settings import Settings
 from notifier.config.table import read_table
 from notifier.config.toml_file import Location, TomlFile, read_toml
 from notifier.core.appointment import TEXT_FIELDS, Appointment
+from notifier.core.directory import Directory
 from notifier.core.expectation import Expected
 from notifier.core.rule import Rule
 from notifier.errors import ConfigError, Problem
@@ -82,6 +84,7 @@ class Case:
     file: Path
     line: int
     source: str
+    directory: Directory
     #: What was known all along.
     before: tuple[Happening, ...]
     #: The first one is the case itself; never none.
@@ -163,9 +166,15 @@ class _Reader:
             file=self._file.file,
             line=self._file.line((*here, "name")),
             source=table.source or next(iter(self._settings.sources)),
+            directory=self._directory(table.directory, (*here, "directory")),
             before=before,
             steps=tuple(steps),
         )
+
+    def _directory(self, table: EntriesTable, here: Location) -> Directory:
+        entries, problems = read_entries(table, self._settings.channels, here, self._file)
+        self._problems += problems
+        return Directory({**self._settings.directory.entries, **entries})
 
     def _step(self, table: StepTable, here: Location, at: datetime, known: dict[str, Appointment]) -> Step:
         changed = tuple(

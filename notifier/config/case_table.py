@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from notifier.config.directory_section import EntriesTable
 from notifier.config.spelling import choices
 from notifier.config.table import Duration, Table, Text, among, among_context, as_tuple, wrong, wrong_value
 from notifier.core.appointment import MEETING_TYPES, STATUSES
@@ -162,6 +163,8 @@ class CaseTable(StepTable):
     at: Annotated[datetime, Field(strict=True), _AnyText] = datetime(2026, 11, 24, 8)  # noqa: DTZ001 - local, in any zone
     #: Where the appointments are; left out: in the first source.
     source: Annotated[str, among_context("source", "sources")] | None = None
+    #: What things are called and who hears of them, beside what the directory of the configuration says.
+    directory: EntriesTable = EntriesTable()
     #: What there was; left out: nothing.
     before: Annotated[tuple[AppointmentTable, ...], _AsTuple] = ()
     #: What happens later, one step after the other.

@@ -48,17 +48,22 @@ class OfficeTable(Table):
     channels: _Channels = ()
 
 
-class DirectoryTable(Table):
-    """`[directory]`."""
+class EntriesTable(Table):
+    """What is called how, by kinds."""
 
-    #: A CSV file with the columns kind, id, name, zone, language, channels.
-    file: Text | None = None
     #: Offices by their ids.
     offices: dict[Text, OfficeTable] = Field(default={})
     #: Subjects by their ids.
     subjects: dict[Text, PersonTable] = Field(default={})
     #: Employees by their ids.
     employees: dict[Text, PersonTable] = Field(default={})
+
+
+class DirectoryTable(EntriesTable):
+    """`[directory]`."""
+
+    #: A CSV file with the columns kind, id, name, zone, language, channels.
+    file: Text | None = None
 
 
 _PLACES: Final = {"office": "offices", "subject": "subjects", "employee": "employees"}
@@ -77,13 +82,23 @@ def read_directory(
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             why = error.strerror if isinstance(error, OSError) else error
             problems.append(file.problem(("directory", "file"), f"`file`: {shown(path)} can't be read: {why}"))
+    found, more = read_entries(table, channels, ("directory",), file)
+    return Directory(entries | found), [*problems, *more]
+
+
+def read_entries(
+    table: EntriesTable, channels: Collection[str], here: Location, file: TomlFile
+) -> tuple[dict[tuple[str, str], Entry], list[Problem]]:
+    """Returns the entries of the tables at a location, and what is wrong with them."""
+    entries: dict[tuple[str, str], Entry] = {}
+    problems: list[Problem] = []
     for kind, place in _PLACES.items():
         for id_, one in getattr(table, place).items():
-            location: Location = ("directory", place, id_, "channels")
+            location = (*here, place, id_, "channels")
             problems += [file.problem(location, text) for text in _unknown(one.channels, channels)]
             language = getattr(one, "language", None)
             entries[kind, id_] = Entry(one.name or "", getattr(one, "zone", None), one.channels, _language(language))
-    return Directory(entries), problems
+    return entries, problems
 
 
 def _read_file(path: Path, entries: dict[tuple[str, str], Entry], channels: Collection[str]) -> list[Problem]:

@@ -102,7 +102,7 @@ def facts(excerpt: Excerpt, rule: str, description: str, readers: Readers, now: 
         },
         "stay": _stay(event, language),
         "rule": {"name": rule, "description": description},
-        "appointment": _state(after) | {name: _text(name, excerpt.texts) for name in TEXT_FIELDS},
+        "appointment": _state(after) | {name: _text(name, excerpt.texts, language) for name in TEXT_FIELDS},
         "before": _state(event.before),
         "changes": [_change(change, here) for change in event.changes],
         "names": {kind: _name(kind, getattr(after, kind), here) for kind in KINDS},
@@ -134,8 +134,8 @@ def _stay(event: Event, language: Language) -> dict[str, object]:
     }
 
 
-def _text(name: str, texts: Texts) -> object:
-    return readable(name, texts[name]) if name in texts else None
+def _text(name: str, texts: Texts, language: Language) -> object:
+    return readable(name, texts[name], language) if name in texts else None
 
 
 def _state(appointment: Appointment | None) -> dict[str, object]:

@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from notifier.core.language import ENGLISH, Language
+
 Readable = str | list[str] | None
 
 LONGEST = 3000
@@ -16,9 +18,9 @@ LONGEST = 3000
 _ADDRESS_PARTS = ("street1", "street2", "postalCode", "city", "state", "countryCode")
 
 
-def readable(name: str, raw: object) -> Readable:
+def readable(name: str, raw: object, language: Language = ENGLISH) -> Readable:
     """Returns a text, or its lines, for people; None where there is none. `name` is that of its field."""
-    lines = [line for one in _LINES.get(name, _plain)(raw) if (line := one.strip())]
+    lines = [line for one in _LINES.get(name, _plain)(raw, language) if (line := one.strip())]
     if name in _LISTS:
         return list(_cut(lines)) or None
     return ", ".join(lines)[:LONGEST] or None
@@ -34,29 +36,35 @@ def _cut(lines: Iterable[str]) -> Iterator[str]:
         left -= len(line)
 
 
-def _plain(raw: object) -> Iterator[str]:
-    yield _say(raw)
+def _plain(raw: object, language: Language) -> Iterator[str]:
+    yield _say(raw, language)
 
 
-def _answers(raw: object) -> Iterator[str]:
+def _answers(raw: object, language: Language) -> Iterator[str]:
     """Yields a line for each answer: the question, by its id, and what was answered or chosen."""
     for one in raw if isinstance(raw, list) else [raw]:
         if not isinstance(one, Mapping):
-            yield _say(one)
+            yield _say(one, language)
             continue
-        kind, question = one.get("answerType"), _id(one.get("question"))
-        asked = ", ".join(part for part in (_words(kind), f"question {question}" if question else "") if part)
-        yield f"{asked or 'answer'}: {_answer(one) or 'no answer'}"
+        asked = _question(one, language) or language.phrases["answer.answer"]
+        answered = _answer(one, language) or language.phrases["answer.none"]
+        yield language.say("phrase.labelled", label=asked, text=answered)
 
 
-def _answer(one: Mapping[str, Any]) -> str:
-    value = _say(one.get("value")).strip()
+def _question(one: Mapping[str, Any], language: Language) -> str:
+    question = _id(one.get("question"), language)
+    named = language.say("answer.question", ids=question) if question else ""
+    return ", ".join(part for part in (_words(one.get("answerType")), named) if part)
+
+
+def _answer(one: Mapping[str, Any], language: Language) -> str:
+    value = _say(one.get("value"), language).strip()
     parts = [value] if value else []
     for field, word in (("selectedAnswerOptions", "option"), ("files", "file")):
         items = one.get(field)
-        names = [name for item in items if (name := _id(item))] if isinstance(items, list) else []
+        names = [name for item in items if (name := _id(item, language))] if isinstance(items, list) else []
         if names:
-            parts.append(f"{word}{'s' if len(names) > 1 else ''} {', '.join(names)}")
+            parts.append(language.say(f"answer.{word}{'s' if len(names) > 1 else ''}", ids=", ".join(names)))
     return ", ".join(parts)
 
 
@@ -65,15 +73,15 @@ def _words(kind: object) -> str:
     return kind.replace("_", " ").lower() if isinstance(kind, str) else ""
 
 
-def _location(raw: object) -> Iterator[str]:
+def _location(raw: object, language: Language) -> Iterator[str]:
     if not isinstance(raw, Mapping):
-        yield _say(raw)
+        yield _say(raw, language)
         return
-    formatted = _translated(raw.get("formattedAddress"))
+    formatted = _translated(raw.get("formattedAddress"), language)
     if formatted:
         yield formatted
         return
-    parts = {name: _translated(raw.get(name)) for name in _ADDRESS_PARTS}
+    parts = {name: _translated(raw.get(name), language) for name in _ADDRESS_PARTS}
     yield parts["street1"]
     yield parts["street2"]
     yield f"{parts['postalCode']} {parts['city']}"
@@ -81,22 +89,22 @@ def _location(raw: object) -> Iterator[str]:
     yield parts["countryCode"]
 
 
-def _translated(value: object) -> str:
-    return _say(value.get("value")) if isinstance(value, Mapping) else _say(value)
+def _translated(value: object, language: Language) -> str:
+    return _say(value.get("value"), language) if isinstance(value, Mapping) else _say(value, language)
 
 
-def _metadata(raw: object) -> Iterator[str]:
+def _metadata(raw: object, language: Language) -> Iterator[str]:
     if isinstance(raw, Mapping):
-        yield from (f"{name}: {_say(value)}" for name, value in raw.items())
+        yield from (f"{name}: {_say(value, language)}" for name, value in raw.items())
     else:
-        yield _say(raw)
+        yield _say(raw, language)
 
 
-def _links(raw: object) -> Iterator[str]:
-    yield from (_say(one) for one in (raw if isinstance(raw, list) else [raw]))
+def _links(raw: object, language: Language) -> Iterator[str]:
+    yield from (_say(one, language) for one in (raw if isinstance(raw, list) else [raw]))
 
 
-_LINES: Mapping[str, Callable[[object], Iterator[str]]] = {
+_LINES: Mapping[str, Callable[[object, Language], Iterator[str]]] = {
     "answers": _answers,
     "location": _location,
     "metadata": _metadata,
@@ -105,20 +113,20 @@ _LINES: Mapping[str, Callable[[object], Iterator[str]]] = {
 _LISTS = frozenset({"answers", "metadata", "video_links"})
 
 
-def _id(reference: object) -> str:
-    return _say(reference.get("id")) if isinstance(reference, Mapping) else ""
+def _id(reference: object, language: Language) -> str:
+    return _say(reference.get("id"), language) if isinstance(reference, Mapping) else ""
 
 
-def _say(value: object) -> str:
+def _say(value: object, language: Language) -> str:
     match value:
         case None:
             return ""
         case bool():
-            return "yes" if value else "no"
+            return language.phrases["phrase.yes" if value else "phrase.no"]
         case str():
             return value
         case int() | float():
             return str(value)
         case list() if all(isinstance(one, str | int | float) for one in value):
-            return ", ".join(_say(one) for one in value)
+            return ", ".join(_say(one, language) for one in value)
     return json.dumps(value, ensure_ascii=False)

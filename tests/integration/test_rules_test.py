@@ -333,6 +333,32 @@ sent = [{ channel = "team", text = "office 8" }, { channel = "notes" }]
     )
 
 
+def test_a_case_has_a_directory_of_its_own(place: Path) -> None:
+    """It goes before that of the configuration, for this case alone; what it names has to be there."""
+    (place / "config.toml").write_text(CONFIG + '[directory.offices.7]\nname = "Ghent"\n', encoding="utf-8")
+    rule = RULES.split("[[rule]]")[1].replace('"team"', '["team", "directory:office"]\notherwise = "notes"')
+    (place / "rules" / "own.toml").write_text("[[rule]]" + rule, encoding="utf-8")
+    known = """
+[[case]]
+name = "an office with a channel"
+before = { office = "7" }
+change = { status = "CANCELLED" }
+directory.offices.7 = { name = "Gand", language = "fr", channels = "crm" }
+sent = [{ channel = "team", text = ["Annulé", "Gand"] }, { channel = "crm" }]
+
+[[case]]
+name = "the same without"
+before = { office = "7" }
+change = { status = "CANCELLED" }
+sent = [{ channel = "team", text = ["Cancelled", "Ghent"] }, { channel = "notes" }]
+"""
+    passes(place, known)
+    (place / "rules" / "own.test.toml").write_text(known.replace('channels = "crm" }', 'channels = "crn" }'))
+    result = CliRunner().invoke(cli, ["rules", "test"])
+    assert result.exit_code == 2
+    assert "own.test.toml:6: `channels`: there is no channel `crn`; did you mean `crm`?" in result.output
+
+
 CLOCK = """\
 [[rule]]
 name = "open"
