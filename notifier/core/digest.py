@@ -129,7 +129,7 @@ def _shared(name: str, value: str | None, readers: Readers) -> str:
 def _table(told: Gathered, readers: Readers) -> list[list[str]]:
     """Returns the rows of the table, its headers first; columns with nothing in them are left out."""
     named = {name for name, _ in told.by}
-    heads = [readers.language.labels[name] for name in COLUMNS]
+    heads = [readers.language.headers[name] for name in COLUMNS]
     rows = [heads, *(_row(excerpt, readers) for excerpt in sorted(told.excerpts, key=_start))]
     filled = [
         number for number, name in enumerate(COLUMNS) if name not in named and any(row[number] for row in rows[1:])

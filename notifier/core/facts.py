@@ -78,6 +78,7 @@ MADE_OF: Mapping[str, tuple[str, ...]] = {
     **{f"names.{kind}": (kind,) for kind in KINDS},
     "who": _PEOPLE,
     "by": _AUTHOR,
+    "by_author": _AUTHOR,
 }
 """Of which fields a variable is made that is no field itself: it says what it can of those that may be told."""
 
@@ -87,7 +88,7 @@ def facts(excerpt: Excerpt, rule: str, description: str, readers: Readers, now: 
     event, grant = excerpt.event, excerpt.grant
     after = event.after
     here = readers.at(after.office)
-    language, zone = here.language, here.zone
+    language, zone, author = here.language, here.zone, _author(event, here)
     return {
         "event": {
             "id": event.id,
@@ -114,12 +115,12 @@ def facts(excerpt: Excerpt, rule: str, description: str, readers: Readers, now: 
         "where": say_where(after, here, grant),
         "office": say_office(after.office, here) if after.office else "",
         "who": say_who(after, here, grant),
-        "by": _author(event, here),
+        "by": author,
+        "by_author": language.say("phrase.by", author=author) if author else "",
         "zone": zone.key,
         "other_zone": "" if zone == readers.zone else zone.key,
         "language": language.code,
         "labels": language.labels,
-        "colon": language.phrases["phrase.colon"],
     }
 
 

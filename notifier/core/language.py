@@ -34,13 +34,17 @@ class Language:
     moment_pattern: str
     #: What fields are called; one that is not among them goes by its name.
     fields: Mapping[str, str] = field(default_factory=dict)
-    #: What stands before the values of a message, at the front of a line.
+    #: What the columns of a table are called.
+    headers: Mapping[str, str] = field(init=False)
+    #: The same as it stands before the values of a message, at the front of a line.
     labels: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Gathers the labels."""
+        """Gathers the headers, and makes labels of them."""
         named = {key.removeprefix("label."): text for key, text in self.phrases.items() if key.startswith("label.")}
-        labels = named | {name: self.label(name) for name in ("status", "subject", "office")}
+        headers = named | {name: self.label(name) for name in ("status", "subject", "office")}
+        labels = {name: self.say("phrase.label", label=text) for name, text in headers.items()}
+        object.__setattr__(self, "headers", headers)
         object.__setattr__(self, "labels", labels)
 
     def __repr__(self) -> str:
@@ -203,7 +207,7 @@ ENGLISH: Final = Language(
         "label.since": "Since",
         "label.created": "Created",
         "label.changed": "Changed",
-        "label.by": "by",
+        "phrase.by": "by {author}",
         "label.appointment": "Appointment",
         "phrase.user": "user",
         "phrase.now": "now",
@@ -230,7 +234,7 @@ ENGLISH: Final = Language(
         "phrase.no_time": "no time set",
         "phrase.labelled": "{label}: {text}",
         "phrase.lacking": "no {field}",
-        "phrase.colon": ":",
+        "phrase.label": "{label}:",
         "answer.answer": "answer",
         "answer.none": "no answer",
         "answer.question": "question {ids}",

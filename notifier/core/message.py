@@ -23,25 +23,25 @@ DEFAULT_BODY = """\
 {% for change in changes if change.field not in ['start', 'end'] -%}
 {{ change.text }}
 {% endfor -%}
-{% if times %}{{ labels.when }}{{ colon }} {{ moved or times }}
+{% if times %}{{ labels.when }} {{ moved or times }}
 {%- if moved or until or other_zone %} {{ zone }}{% endif %}{% if until %} ({{ until }}){% endif %}
 {% endif -%}
-{% if where %}{{ labels.where }}{{ colon }} {{ where }}
+{% if where %}{{ labels.where }} {{ where }}
 {% endif -%}
-{% if who %}{{ labels.who }}{{ colon }} {{ who }}
+{% if who %}{{ labels.who }} {{ who }}
 {% endif -%}
-{% if names.subject %}{{ labels.subject }}{{ colon }} {{ names.subject }}
+{% if names.subject %}{{ labels.subject }} {{ names.subject }}
 {% endif -%}
-{% if 'status_changed' not in event.kinds %}{{ labels.status }}{{ colon }} {{ appointment.status|words }}
+{% if 'status_changed' not in event.kinds %}{{ labels.status }} {{ appointment.status|words }}
 {% endif -%}
-{% if 'stays' in event.kinds %}{{ labels.since }}{{ colon }} {{ stay.since|moment }}
+{% if 'stays' in event.kinds %}{{ labels.since }} {{ stay.since|moment }}
 {% endif -%}
 {% if 'created' in event.kinds -%}
-{{ labels.created }}{{ colon }} {{ (appointment.created_at or event.occurred_at)|moment }}
+{{ labels.created }} {{ (appointment.created_at or event.occurred_at)|moment }}
 {%- else -%}
-{{ labels.changed }}{{ colon }} {{ appointment.updated_at|moment }}
-{%- endif %}{% if by %} {{ labels.by }} {{ by }}{% endif %}
-{{ labels.appointment }}{{ colon }} {{ appointment.id }}"""
+{{ labels.changed }} {{ appointment.updated_at|moment }}
+{%- endif %}{% if by_author %} {{ by_author }}{% endif %}
+{{ labels.appointment }} {{ appointment.id }}"""
 """The body of a rule that has none."""
 
 TITLE_LIMIT = 150
