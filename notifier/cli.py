@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,7 +66,16 @@ from notifier.status_view import show_status
 from notifier.store import history
 from notifier.store.database import Store, open_store
 from notifier.supervisor import Supervisor
-from notifier.wiring import grants_of, manner_of, names_asked, open_channels, open_clients, readers_of, recipients_of
+from notifier.wiring import (
+    grants_of,
+    manner_of,
+    names_asked,
+    open_channels,
+    open_clients,
+    open_timekeeper,
+    readers_of,
+    recipients_of,
+)
 
 REHEARSING = frozenset({"replay", "rules"})
 """Commands that let both lines work on nothing but a store of their own."""
@@ -195,6 +205,7 @@ def plan(path: Path, queries: bool, as_json: bool) -> None:  # noqa: FBT001
             click.echo(views.as_json(asked) if as_json else show_queries(asked))
             return
         plans = list(_plans(settings, rules, store, watcher))
+        plans += _stays(settings, rules, store, plans)
         with store.reading() as tx:
             called = directories(tx, names_asked(settings), settings.directory)
     renderers = {
@@ -348,6 +359,15 @@ def _store_to_compare_with(settings: Settings, stack: ExitStack) -> Store:
     except NoStore:
         folder = stack.enter_context(TemporaryDirectory(prefix="notifier-plan-"))
         return stack.enter_context(open_store(Path(folder) / "empty.db"))
+
+
+def _stays(settings: Settings, rules: Sequence[Rule], store: Store, plans: Sequence[Plan]) -> Iterator[Plan]:
+    """Yields what is due by the clock now, of what no poll changes first."""
+    changed = {(plan.source, row.appointment.id) for plan in plans for row in plan.rows}
+    swept = {name: source.sweeps for name, source in settings.sources.items()}
+    for plan in open_timekeeper(settings, rules, swept, store, utc_now).foresee():
+        left = (one for one in plan.recorded if (plan.source, one.event.after.id) not in changed)
+        yield replace(plan, recorded=tuple(left))
 
 
 def _plans(

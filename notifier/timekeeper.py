@@ -13,7 +13,7 @@ import structlog
 
 from notifier.clock import Clock
 from notifier.core.event import Event
-from notifier.core.plan import plan_firings
+from notifier.core.plan import Plan, plan_firings
 from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.route import Context
 from notifier.core.rule import TOO_LATE, Rule, judge
@@ -39,6 +39,17 @@ class _Asking:
     question: Question
     rule: Rule
     looks: Sequence[Look]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What came of a look at some stays."""
+
+    plan: Plan
+    #: What is to be remembered of which.
+    progress: Sequence[tuple[Watched, Progress]]
+    #: Where it ended, None at the end of all.
+    end: Place | None
 
 
 class Timekeeper:
@@ -84,6 +95,16 @@ class Timekeeper:
                 after = self._page(asking, after, channels)
         return frozenset(channels)
 
+    def foresee(self) -> Iterator[Plan]:
+        """Yields what a look would record now, and records nothing."""
+        for asking in self._gather() if self.is_asked else ():
+            after: Place | None = FIRST
+            while after is not None:
+                with self._store.reading() as tx:
+                    page = self._read(tx, asking, after, self._clock())
+                yield page.plan
+                after = page.end
+
     def next_moment(self) -> datetime | None:
         """Returns when, after now, something may fall due of what is known; for those who set their clock by it."""
         now = self._clock()
@@ -127,20 +148,26 @@ class Timekeeper:
 
     def _page(self, asking: _Asking, after: Place, channels: set[str]) -> Place | None:
         """Records what is due of the next stays; returns where it ended, None at the end of all."""
-        now, question, events = self._clock(), asking.question, list[Event]()
+        now, question = self._clock(), asking.question
         with self._store.writing() as tx:
-            found = watches.find(tx, question, after, PAGE)
-            for watched in found:
-                if decided := _decide(asking, watched, now):
-                    events += decided[0]
-                    watches.put(tx, question, watched, decided[1])
-            context = Context(now=now, silences=silences.lasting(tx, now), recipients=self._recipients)
-            plan = plan_firings(question.source, asking.rule, events, context)
-            applied = snapshot.apply(tx, plan, now)
+            page = self._read(tx, asking, after, now)
+            for watched, progress in page.progress:
+                watches.put(tx, question, watched, progress)
+            applied = snapshot.apply(tx, page.plan, now)
         if applied.events:
             log.info("stays_told", source=question.source, rule=question.rule, events=applied.events)
-            channels.update(delivery.channel for delivery in plan.deliveries)
-        return found[-1].place if len(found) == PAGE else None
+            channels.update(delivery.channel for delivery in page.plan.deliveries)
+        return page.end
+
+    def _read(self, tx: Transaction, asking: _Asking, after: Place, now: datetime) -> _Page:
+        """Returns what is to be told of the next stays."""
+        found = watches.find(tx, asking.question, after, PAGE)
+        decided = [(watched, each) for watched in found if (each := _decide(asking, watched, now))]
+        events = [event for _, (told, _) in decided for event in told]
+        context = Context(now=now, silences=silences.lasting(tx, now), recipients=self._recipients)
+        plan = plan_firings(asking.question.source, asking.rule, events, context)
+        progress = [(watched, each[1]) for watched, each in decided]
+        return _Page(plan, progress, found[-1].place if len(found) == PAGE else None)
 
 
 def _decide(asking: _Asking, watched: Watched, now: datetime) -> tuple[Sequence[Event], Progress] | None:

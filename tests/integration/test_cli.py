@@ -22,10 +22,12 @@ from notifier.core.delivery import Outcome, Reason, Settlement, State
 from notifier.core.delivery import Result as Sent
 from notifier.core.event import Event
 from notifier.core.sweep import Progress
+from notifier.daemon import Daemon
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulator import Simulator
+from notifier.loading import load_everything
 from notifier.progress import Watcher
-from notifier.store import hold, outbox, snapshot
+from notifier.store import history, hold, outbox, rows, snapshot
 from notifier.store.database import Store, open_store
 from notifier.store.driver import driver
 from tests.configured import settings, source
@@ -269,6 +271,37 @@ def test_plan_before_and_after_a_first_look(place: Path, engage: Simulator) -> N
     preview = document("plan")
     assert (preview["baseline"], preview["foreseen"]) == (1, [])
     assert not (place / "notifier.db").exists()
+
+
+def a_round(store: Store) -> int:
+    """Polls and sends once, in this process."""
+    configured, rules = load_everything(Path("config.toml"), {})
+    return Daemon(configured, rules, store).run_once()
+
+
+def test_plan_shows_what_is_due_by_the_clock(place: Path, engage: Simulator, store: Store) -> None:
+    """As far as the snapshot tells; what has changed since is no stay any more, and nothing is recorded."""
+    rule = '[[rule]]\nname = "open"\nstays = { status = "INCOMING_REQUEST", for = "1h" }\nchannels = "chat"\n'
+    (place / "rules" / "rules.toml").write_text(rule, encoding="utf-8")
+    assert a_round(store) == 0
+    booking = Booking(start=utc_now() + timedelta(hours=3))
+    waits, answered = (engage.enterprise.create(utc_now(), booking, "INCOMING_REQUEST") for _ in range(2))
+    # The second one finds them as they were.
+    assert [a_round(store), a_round(store)] == [0, 0]
+    with store.writing() as tx:
+        for table, column, hours in (("appointment", "status_since", 2), ("timed_rule", "loaded_at", 3)):
+            past = rows.stored(utc_now() - timedelta(hours=hours))
+            driver(tx).execute(f"UPDATE {table} SET {column} = ?", (past,))  # noqa: S608 - all ours
+    engage.enterprise.accept(answered, utc_now())
+    preview = document("plan")
+    due = [one["recorded"]["event"] for one in preview["foreseen"] if one["recorded"]["event"]["firing"]]
+    assert [(one["after"]["id"], one["kinds"]) for one in due] == [(waits, ["stays"])]
+    with store.reading() as tx:
+        assert not [record for record in history.events(tx, 100) if record.event.firing]
+    assert a_round(store) == 0
+    with store.reading() as tx:
+        (record,) = (record for record in history.events(tx, 100) if record.event.firing)
+    assert (record.event.after.id, record.event.id) == (waits, due[0]["id"])
 
 
 class Told(Watcher):
