@@ -303,6 +303,7 @@ class Daemon:
 
     def _wake(self, run: SweepRun) -> None:
         self._wake_lanes(run.channels)
+        self._naming.heard(run)
         self._operator.look()
 
     def _wake_lanes(self, channels: frozenset[str]) -> None:

@@ -5,7 +5,7 @@ requests to the same address, a page of names at a time.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,9 +14,10 @@ import structlog
 from notifier.clock import Clock
 from notifier.core.called import NAMELESS, Key, askings
 from notifier.core.directory import Directory
-from notifier.engage.answer import CredentialsRefused
+from notifier.core.sweep import SweepRun
+from notifier.engage.answer import NotGiven
 from notifier.engage.client import EngageClient
-from notifier.errors import SourceRefused, SourceUnavailable
+from notifier.errors import SourceError
 from notifier.store import names
 from notifier.store.database import Store, Transaction
 
@@ -29,7 +30,7 @@ FULL_EVERY: Final = timedelta(hours=1)
 """How often all of the snapshot is gone through, for new names and for those that nobody needs any more."""
 
 PAUSE: Final = timedelta(minutes=10)
-"""How long a source is left alone that did not answer."""
+"""How long nobody asks again for a kind for which no answer came."""
 
 MOST = 40
 """Requests of one look: those of a look that finds thousands go on with the next ones."""
@@ -48,8 +49,13 @@ class _Progress:
     since: datetime | None = None
     #: What is still to be asked for.
     left: frozenset[Key] = frozenset()
-    #: When it did not answer.
-    paused_at: datetime | None = None
+    #: When there was no answer, by kind.
+    paused_at: dict[str, datetime] = field(default_factory=dict)
+
+    def ready(self, now: datetime) -> frozenset[Key]:
+        """Returns what is left of the kinds that may be asked for now."""
+        paused = {kind for kind, at in self.paused_at.items() if timedelta(0) <= now - at < PAUSE}
+        return frozenset(key for key in self.left if key[0] not in paused)
 
 
 class Naming:
@@ -72,6 +78,8 @@ class Naming:
         self._clock = clock
         self._tell = tell
         self._progress = {source: _Progress() for source in self._kinds}
+        #: Sources of which much came in silence since their snapshot was gone through.
+        self._grown: set[str] = set()
 
     @property
     def is_asked(self) -> bool:
@@ -82,6 +90,11 @@ class Naming:
         """Forgets the names that are not asked for any more, and tells the others."""
         names.keep_only(tx, self._kinds)
         self._tell(directories(tx, self._kinds, self._directory))
+
+    def heard(self, run: SweepRun) -> None:
+        """Hears what came of a poll, from any thread: what it stored at first sight made no event to go by."""
+        if run.baseline:
+            self._grown.add(run.source)
 
     def look(self) -> None:
         """Asks for what has no name, and tells what came of it.
@@ -99,21 +112,25 @@ class Naming:
     def _look(self, source: str) -> bool:
         """Asks one source; returns whether anything was put on record."""
         progress, now = self._progress[source], self._clock()
-        if progress.paused_at is not None and timedelta(0) <= now - progress.paused_at < PAUSE:
-            return False
         changed = self._gather(source, progress, now)
-        if not progress.left:
+        ready = progress.ready(now)
+        if not ready:
             return changed
         with self._store.reading() as tx:
             known, refusals = names.known(tx, source), names.refusals(tx, source)
-        asked = askings(progress.left, known, refusals, now)
-        done = self._ask(source, asked[:MOST], progress)
-        progress.left = frozenset((kind, id_) for kind, batch in asked[MOST:] for id_ in batch)
+        asked = askings(ready, known, refusals, now)
+        done, failed = self._ask(source, asked[:MOST])
+        progress.paused_at |= dict.fromkeys(failed, self._clock())
+        later = [*asked[MOST:], *(one for one in asked[:MOST] if one[0] in failed)]
+        progress.left = (progress.left - ready) | {(kind, id_) for kind, batch in later for id_ in batch}
         return changed or done > 0
 
     def _gather(self, source: str, progress: _Progress, now: datetime) -> bool:
         """Adds to what is left what has come since; returns whether names were forgotten that nobody needs."""
         kinds = self._kinds[source]
+        if source in self._grown:
+            self._grown.discard(source)
+            progress.full_at = None
         if progress.full_at is not None and timedelta(0) <= now - progress.full_at < FULL_EVERY:
             with self._store.reading() as tx:
                 progress.left |= names.lately(tx, source, kinds, progress.since or now)
@@ -128,26 +145,28 @@ class Naming:
         progress.full_at = progress.since = now
         return True
 
-    def _ask(self, source: str, askings: Sequence[tuple[str, Sequence[str]]], progress: _Progress) -> int:
-        """Asks for one batch after the other; returns how many were answered."""
-        done, refused = 0, set[str]()
+    def _ask(self, source: str, askings: Sequence[tuple[str, Sequence[str]]]) -> tuple[int, frozenset[str]]:
+        """Asks for one batch after the other; returns how many were answered, and the kinds for which one was not.
+
+        A kind that fails or is refused keeps no other waiting.
+        """
+        done, refused, failed = 0, set[str](), set[str]()
         for kind, batch in askings:
-            if kind in refused:
+            if kind in refused | failed:
                 continue
             try:
                 said = self._clients[source].names(kind, batch)
-            except (SourceUnavailable, CredentialsRefused) as error:
-                log.info("names_unavailable", source=source, kind=kind, error=str(error))
-                progress.paused_at, progress.full_at = self._clock(), None
-                break
-            except SourceRefused as error:
+            except NotGiven as error:
                 refused.add(kind)
                 self._refused(source, kind, str(error))
+            except SourceError as error:
+                failed.add(kind)
+                log.info("names_unavailable", source=source, kind=kind, error=str(error))
             else:
                 with self._store.writing() as tx:
                     names.put(tx, source, kind, {id_: said.get(id_, NAMELESS) for id_ in batch}, self._clock())
                 done += 1
-        return done
+        return done, frozenset(failed)
 
     def _refused(self, source: str, kind: str, why: str) -> None:
         log.info("names_refused", source=source, kind=kind, error=why)

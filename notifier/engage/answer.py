@@ -130,8 +130,10 @@ def _id_of_odd(content: bytes) -> str | None:
     return str(name) or None if isinstance(name, str | int) and not isinstance(name, bool) else None
 
 
-def check_status(status: int, body: bytes, headers: Mapping[str, str]) -> None:
-    """Returns when the status is that of a page.
+def check_status(
+    status: int, body: bytes, headers: Mapping[str, str], causes: Mapping[int, str] = _LIKELY_CAUSES
+) -> None:
+    """Returns when the status is that of a page; `causes` say what is likely behind the others.
 
     Raises:
         SourceUnavailable: it may pass (429, 5xx and kin); `retry_after` says when, if the answer does.
@@ -144,7 +146,7 @@ def check_status(status: int, body: bytes, headers: Mapping[str, str]) -> None:
         raise SourceBusy(said, retry_after(headers.get("Retry-After"), headers.get("Date")))
     if 300 <= status < 400:  # noqa: PLR2004 - the class of redirects
         raise SourceRefused(f"{said}: a redirect, which is not followed: look at base_url of the source")
-    cause = _LIKELY_CAUSES.get(status)
+    cause = causes.get(status)
     kind = _KINDS.get(status, SourceRefused)
     raise kind(f"{said}; {cause}" if cause else said)
 
@@ -153,11 +155,11 @@ class QueryRefused(SourceRefused):
     """The source does not understand what it is asked."""
 
 
-class CredentialsRefused(SourceRefused):
-    """The source does not accept who we say that we are."""
+class NotGiven(SourceRefused):
+    """The source does not give what it is asked for: we may not have it, or it is not there."""
 
 
-_KINDS: Mapping[int, type[SourceRefused]] = {400: QueryRefused, 401: CredentialsRefused}
+_KINDS: Mapping[int, type[SourceRefused]] = {400: QueryRefused, 403: NotGiven, 404: NotGiven}
 
 
 class SourceBusy(SourceUnavailable):

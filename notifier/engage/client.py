@@ -26,7 +26,7 @@ from notifier.core.called import Called
 from notifier.core.sweep import Filters, Span
 from notifier.engage.answer import QueryRefused, Record, SourceBusy, check_status, http_date, page_of
 from notifier.engage.budget import LAST, Budget
-from notifier.engage.names import RESOURCES, names_in
+from notifier.engage.names import CAUSES, RESOURCES, names_in
 from notifier.engage.query import Query, query_of, write_time
 from notifier.engage.remembered import Listed, Recall, nothing
 from notifier.engage.token import TokenSource
@@ -43,6 +43,9 @@ BODY_LIMIT = 32 << 20
 
 TOKEN_LIMIT = 1 << 20
 """Bytes of a token endpoint's answer that are taken: a token has a few thousand."""
+
+NAMES_SECONDS = 5.0
+"""How long a request for names may take."""
 
 PAGE_SIZES = (500, 250, 100, 25)
 """What is tried where a larger page is refused: the API's limit for this list is not documented."""
@@ -107,6 +110,8 @@ class _Request(Generic[Asked]):
     query: Query
     urgency: float
     read: Callable[["_Answer", datetime], Asked]
+    #: How long it may take; None for as long as a page may.
+    seconds: float | None = None
 
 
 class SourceOverflow(SourceUnavailable):
@@ -205,19 +210,26 @@ class EngageClient:
                 future.cancel()
 
     def names(self, kind: str, ids: Sequence[str]) -> dict[str, Called]:
-        """Returns what the source calls these; whoever it does not name is left out. All else goes first.
+        """Returns what the source calls these; whoever it does not name is left out.
+
+        All else goes first. It is asked for once and not for long, since a poll may wait for its place.
 
         Args:
             kind: one of RESOURCES.
             ids: as many as fit an address.
 
         Raises:
-            SourceUnavailable: no answer came within the deadline.
-            SourceRefused: we may not ask, or there is no such list.
+            NotGiven: we may not ask, or there is no such list.
+            SourceError: no answer came, or one that may be another one the next time.
         """
+
+        def read(answer: _Answer, _: datetime) -> dict[str, Called]:
+            check_status(answer.status, answer.body, answer.headers, CAUSES[kind])
+            return names_in(kind, answer.body)
+
         query = [*(("id[]", id_) for id_ in ids), ("limit", str(len(ids)))]
         url = f"{self._url}/{RESOURCES[kind]}"
-        return self._patiently(_Request(url, query, LAST, lambda answer, _: names_in(kind, answer.body)))
+        return self._try(_Request(url, query, LAST, read, NAMES_SECONDS), 1)
 
     def _since(self, since: datetime | None) -> Query:
         name = self._endpoint.updated_since
@@ -298,7 +310,6 @@ class EngageClient:
 
         def asked() -> Asked:
             try:
-                check_status(answer.status, answer.body, answer.headers)
                 return request.read(answer, asked_at)
             except (SourceUnavailable, SourceRefused) as error:
                 told.info("request_refused", status=answer.status, error=str(error))
@@ -308,14 +319,15 @@ class EngageClient:
         return answer.status, asked
 
     def _receive(self, request: _Request[Asked], headers: Mapping[str, str]) -> _Answer:
-        """Returns a whole answer, of bounded size and within the deadline, however slowly it drips in."""
+        """Returns a whole answer, of bounded size and within its time, however slowly it drips in."""
         if self._http.is_closed:
             raise Stopping
-        end = time.monotonic() + self._endpoint.deadline.total_seconds()
+        end = time.monotonic() + (request.seconds or self._endpoint.deadline.total_seconds())
+        wait, query = request.seconds or self._endpoint.timeout.total_seconds(), httpx.QueryParams(list(request.query))
         chunks: list[bytes] = []
         size = 0
         try:
-            with self._http.stream("GET", request.url, params=list(request.query), headers=headers) as answer:
+            with self._http.stream("GET", request.url, params=query, headers=headers, timeout=wait) as answer:
                 for chunk in answer.iter_bytes():
                     chunks.append(chunk)
                     size += len(chunk)
@@ -361,6 +373,7 @@ def post_form(url: str, timeout: timedelta) -> Callable[[Mapping[str, str]], tup
 
 def _look(answer: _Answer, recall: Recall, asked_at: datetime) -> PageLook:
     """Returns the page in an answer, read only if it can't be recalled."""
+    check_status(answer.status, answer.body, answer.headers)
     digest = hashlib.sha256(answer.body).digest()
     served_at = http_date(answer.headers.get("Date"))
     if (listed := recall(digest)) is not None:

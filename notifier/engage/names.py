@@ -19,6 +19,17 @@ LONGEST_NAME: Final = 80
 """Characters of a name; no message has room for more."""
 
 
+CAUSES: Final[Mapping[str, Mapping[int, str]]] = {
+    kind: {
+        401: "the token is wrong, expired or for another enterprise",
+        403: f"the token is valid but needs the scope engage:{name}:readOnly, or the organisation's settings forbid it",
+        404: "there is no such list at this address",
+    }
+    for kind, name in RESOURCES.items()
+}
+"""What is likely behind an answer that is no list, by the kind that was asked for and the status."""
+
+
 def names_in(kind: str, body: bytes) -> dict[str, Called]:
     """Returns what an answer says, by id; whoever is left out has no name.
 

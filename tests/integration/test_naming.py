@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,7 +13,9 @@ import pytest
 from notifier.clock import utc_now
 from notifier.core.called import MISSING_AGE, Called
 from notifier.core.directory import NO_DIRECTORY, Directory, Entry
+from notifier.core.sweep import Span, SweepOutcome, SweepRun
 from notifier.daemon import Daemon
+from notifier.engage import client
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulated.exchange import Reply as Answer
 from notifier.engage.simulated.exchange import SeenRequest
@@ -22,14 +24,15 @@ from notifier.engage.simulated.grants import READ
 from notifier.engage.simulated.named import SCOPES, office
 from notifier.engage.simulator import Simulator
 from notifier.naming import FULL_EVERY, MOST, PAUSE, Naming
-from notifier.store import names
+from notifier.store import names, snapshot
 from notifier.store.database import Store
 from notifier.wiring import open_clients
 from tests.builders import rule
 from tests.captured_logs import captured_logs
 from tests.configured import settings, source
 from tests.fake_receiver import receiving
-from tests.simulated import HandClock
+from tests.simulated import WAIT, HandClock
+from tests.store_values import appointment, known, plan
 
 ALL = (READ, *(scope for (scope,) in SCOPES.values()))
 KINDS = ("office", "subject", "employee")
@@ -247,3 +250,115 @@ def test_thousands_are_asked_for_in_several_looks(
         assert len(asked_names(polled)) == MOST
         here.look()
     assert len({id_ for kind, id_ in on_record(store) if kind == "office"}) == MOST + 11
+
+
+def test_one_list_that_fails_keeps_no_other_waiting(
+    tmp_path: Path, polled: Simulator, store: Store, clock: HandClock
+) -> None:
+    """However long it fails, the others are asked for; and each request is made once, since nobody waits for it."""
+    polled.script = lambda request: FaultKind.UNAVAILABLE if request.path.endswith("/employees") else None
+    with naming(tmp_path, polled, store, clock, []) as here:
+        here.look()
+        assert {kind for kind, _ in on_record(store)} == {"office", "subject"}
+        assert sorted(asked_names(polled)) == ["employees", "offices", "subjects"]
+        clock.now += PAUSE
+        polled.script = None
+        here.look()
+    assert {kind for kind, _ in on_record(store)} == set(KINDS)
+
+
+@pytest.mark.parametrize("status", [400, 405, 409])
+def test_what_is_no_refusal_is_tried_again_soon(
+    tmp_path: Path, polled: Simulator, store: Store, clock: HandClock, status: int
+) -> None:
+    """A query that was not understood says nothing about scopes."""
+    polled.fail_next(status, times=3, path="/enterprises/acme/offices")
+    with naming(tmp_path, polled, store, clock, []) as here:
+        here.look()
+        with store.reading() as tx:
+            assert names.refusals(tx, "acme") == {}
+        polled.forget_requests()
+        for _ in range(3):
+            clock.now += PAUSE
+            here.look()
+    assert ("office", "11") in on_record(store)
+    assert asked_names(polled) == ["offices"] * 3
+
+
+def test_a_refusal_says_what_is_lacking(tmp_path: Path, polled: Simulator, store: Store, clock: HandClock) -> None:
+    """For whoever reads it in the status: the scope of that list, or that there is none."""
+    polled.scopes = (READ, *SCOPES["subjects"], *SCOPES["employees"])
+    del polled.named.lists["subjects"]
+    with naming(tmp_path, polled, store, clock, []) as here:
+        here.look()
+    with store.reading() as tx:
+        refused = names.refusals(tx, "acme")
+    assert "needs the scope engage:offices:readOnly" in refused["office"].why
+    assert "there is no such list at this address" in refused["subject"].why
+    assert "appointments" not in f"{refused['office'].why} {refused['subject'].why}"
+
+
+def test_a_look_up_that_hangs_delays_no_poll(tmp_path: Path, polled: Simulator, store: Store, clock: HandClock) -> None:
+    """While it waits for its answer, which it does not for long, the others have a place."""
+    hangs, released = Event(), Event()
+
+    def hang(request: SeenRequest) -> None:
+        if request.path.endswith("/employees"):
+            hangs.set()
+            released.wait(WAIT)
+
+    polled.script = hang
+    with naming(tmp_path, polled, store, clock, []) as here:
+        looking = Thread(target=here.look)
+        looking.start()
+        try:
+            assert hangs.wait(WAIT)
+            (page,) = here._clients["acme"].pages(Span(None, None), {})
+        finally:
+            released.set()
+            looking.join(WAIT)
+    assert len(page.listed.ids) == 1
+    assert {kind for kind, _ in on_record(store)} == set(KINDS)
+
+
+def test_a_list_that_never_answers_is_given_up(
+    tmp_path: Path, polled: Simulator, store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After seconds, however long a page of appointments may take, and once: a place is not held for it."""
+    monkeypatch.setattr(client, "NAMES_SECONDS", 0.05)
+    polled.script = lambda request: FaultKind.TIME_OUT if request.path.endswith("/employees") else None
+    with naming(tmp_path, polled, store, clock, []) as here, captured_logs() as logs:
+        here.look()
+    assert [one["error"].partition(" (")[0] for one in logs.of("names_unavailable")] == ["no answer in time"]
+    assert asked_names(polled).count("employees") <= 1
+    assert {kind for kind, _ in on_record(store)} == {"office", "subject"}
+
+
+def test_what_a_first_fill_brings_is_named_soon(
+    tmp_path: Path, polled: Simulator, store: Store, clock: HandClock
+) -> None:
+    """Where many came in silence after the snapshot was gone through, it is gone through again."""
+    with naming(tmp_path, polled, store, clock, []) as here:
+        here.look()
+        polled.enterprise.create(utc_now(), Booking(start=utc_now(), office="14"))
+        now, ok = clock.now, SweepOutcome.OK
+        with store.writing() as tx:
+            snapshot.apply(tx, plan(rows=[known(appointment("a9", office="14"))]), now)
+        here.look()
+        assert ("office", "14") not in on_record(store)
+        here.heard(SweepRun(source="acme", sweep="near", started_at=now, finished_at=now, outcome=ok, baseline=1))
+        here.look()
+    assert on_record(store)["office", "14"].name == "Liège"
+
+
+def test_no_log_has_a_name(tmp_path: Path, named: Simulator, store: Store) -> None:
+    """Nor that of an employee nor any other, whatever is logged of a round."""
+    with receiving() as crm, captured_logs() as logs:
+        for _ in range(2):
+            daemon_of(tmp_path, named, store, crm.url).run_once()
+            change(named)
+    said = str(vars(logs))
+    found = [one.name for one in on_record(store).values()]
+    assert len(found) == 3
+    assert all(found)
+    assert not [name for name in found if name in said]
