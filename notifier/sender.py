@@ -117,6 +117,8 @@ class Sender:
         #: As it was when it was last asked.
         self._standing = OPEN
         self._renderer = Renderer(readers, channel.target)
+        #: Those who read what is claimed from now on: what is claimed is told as it was weighed.
+        self._readers = readers
         self._room = AMPLE if channel.shows_words else Room(DOCUMENT_LIMIT, self._weigh)
         # What was sent and could not be recorded, as with a full disk: it is recorded first when the store is back.
         self._unrecorded: _Ended | None = None
@@ -157,8 +159,8 @@ class Sender:
             self._record(self._unrecorded, _always)
 
     def rename(self, directories: Mapping[str, Directory]) -> None:
-        """Takes what the sources call things, from any thread; the next message says so."""
-        self._renderer.readers = replace(self._renderer.readers, directories=directories)
+        """Takes what the sources call things, from any thread; what is claimed from now on says so."""
+        self._readers = replace(self._readers, directories=directories)
 
     def next_due(self) -> datetime | None:
         """Returns when the next delivery may be claimed.
@@ -234,6 +236,7 @@ class Sender:
         with self._store.writing_plainly(lazily=ahead) as connection:
             outbox.record(connection, ended.claimed, ended.outcome, ended.settlement, ended.at, counts=ended.counts)
             if ahead:
+                self._renderer.readers = self._readers
                 young = self._terms.after
                 claimed = outbox.claim_young(connection, self.channel.name, self._clock(), young)
                 self._ahead = None if claimed is None else self._owed(connection, claimed)
@@ -277,6 +280,7 @@ class Sender:
                 before, after = self._advance(tx, self._patient.stuck(), now)
             self._tell_edge(before, after)
             return None
+        self._renderer.readers = self._readers
         while True:
             superseded: list[Superseded] = []
             with self._store.writing() as tx:

@@ -29,6 +29,11 @@ def batches(ids: Iterable[str], most: int | None = None, filters: Beside = NOTHI
     return [*found, tuple(batch)] if batch else found
 
 
+def fits(one: str) -> bool:
+    """Whether a query can ask for an id at all."""
+    return _cost("id", one) <= URL_BUDGET
+
+
 def _cost(name: str, value: str) -> int:
     """Returns how many characters a parameter takes at most."""
     # A character may take three times as much when it is escaped, and four bytes in UTF-8.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from notifier.core.absence import batches
+from notifier.core.absence import batches, fits
 
 AGE: Final = timedelta(days=7)
 """After so long a name is asked for again: people marry, and branches move."""
@@ -54,9 +54,12 @@ class Refusal:
 def askings(
     wanted: Collection[Key], known: Mapping[Key, Answered], refusals: Mapping[str, Refusal], now: datetime
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """Returns what to ask for of what is wanted, in batches of a kind: what is not known, or was for too long."""
+    """Returns what to ask for of what is wanted, in batches of a kind: what is not known, or was for too long.
+
+    An id for which an address has no room goes by itself for ever.
+    """
     refused = {kind for kind, one in refusals.items() if _is_young(one.refused_at, MISSING_AGE, now)}
-    old = [key for key in wanted if key[0] not in refused and not _is_fresh(known.get(key), now)]
+    old = [key for key in wanted if key[0] not in refused and fits(key[1]) and not _is_fresh(known.get(key), now)]
     return [
         (kind, batch)
         for kind in sorted({kind for kind, _ in old})

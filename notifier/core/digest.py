@@ -139,6 +139,7 @@ def _table(told: Gathered, readers: Readers) -> list[list[str]]:
 
 def _row(excerpt: Excerpt, readers: Readers) -> list[str]:
     after, before, language = excerpt.event.after, excerpt.event.before, readers.language
+    readers = readers.of(excerpt.event.source)
     zone = readers.zone_at(after.office)
     when = language.phrases["phrase.no_time"] if excerpt.grant.covers("start") else ""
     if after.start:

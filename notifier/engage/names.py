@@ -54,13 +54,21 @@ def _read(kind: str, data: Iterable[object]) -> Iterable[tuple[str, Called]]:
 
 def _name(kind: str, record: Mapping[str, Any]) -> str:
     parts = ("firstName", "lastName") if kind == "employee" else ("name",)
-    return " ".join(" ".join(_text(record.get(part)) for part in parts).split())[:LONGEST_NAME].strip()
+    said = [_text(record.get(part)) or _translation(record, part) for part in parts]
+    return " ".join(" ".join(said).split())[:LONGEST_NAME].strip()
 
 
 def _text(value: object) -> str:
     """Returns a text that comes as it is, or with its language."""
     inner = value.get("value") if isinstance(value, dict) else value
     return inner if isinstance(inner, str) else ""
+
+
+def _translation(record: Mapping[str, Any], part: str) -> str:
+    """Returns the first of the translations into other languages, for what has none in the language asked for."""
+    translations = record.get("translations")
+    each = translations.get(part) if isinstance(translations, dict) else None
+    return next(filter(None, map(_text, each)), "") if isinstance(each, list) else _text(each)
 
 
 def _zone(record: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -93,6 +94,29 @@ def test_a_receiver_is_told_names(store: Store, clock: HandClock) -> None:
         Sender(channel, store, RULES, Readers(ZoneInfo("UTC"), book.directory), clock, PATIENT, USUAL, book).send_one()
         (request,) = receiver.requests
     assert json.loads(request.body)["data"]["appointment"]["office"] == {"id": "12", "name": "Brussels"}
+
+
+def test_what_is_claimed_is_told_as_it_was_weighed(store: Store, clock: HandClock) -> None:
+    """Names that become known between a claim and its message are for the next one, claimed ahead or not."""
+    events = [
+        replace(one, after=structs.replace(one.after, office="12"))
+        for one in (cancelled(f"a{number}") for number in range(3))
+    ]
+    with store.writing() as tx:
+        snapshot.apply(tx, plan(events, [owed(one, "crm") for one in events]), events[0].detected_at)
+    clock.now = events[0].detected_at
+    calls = iter(("One", "Two", "Three"))
+
+    class Interrupted(Sender):
+        def _attempt(self, owed: Any) -> Any:
+            self.rename({"acme": Directory({("office", "12"): Entry(next(calls))})})
+            return super()._attempt(owed)
+
+    with receiving() as receiver, closing(open_channel("crm", receiver.url)) as channel:
+        sender = Interrupted(channel, store, RULES, Readers(ZoneInfo("UTC")), clock)
+        assert len(list(sender.send_due())) == 3
+        offices = [json.loads(one.body)["data"]["appointment"]["office"] for one in receiver.requests]
+    assert [one.get("name") for one in offices] == [None, "One", "Two"]
 
 
 def test_a_mail_in_german(store: Store, clock: HandClock) -> None:

@@ -30,6 +30,11 @@ def body(*records: object) -> bytes:
         ("office", {"name": "Antwerp", "timeZone": "Mars/Olympus"}, NAMED),
         ("office", {"name": "Antwerp", "timeZone": "../etc/passwd"}, NAMED),
         ("office", {"name": {"value": 5}, "timeZone": 5}, NAMELESS),
+        ("office", {"name": None, "translations": {"name": [None, {"language": "nl", "value": "Antwerp"}]}}, NAMED),
+        ("office", {"name": None, "translations": {"name": {"language": "nl", "value": "Antwerp"}}}, NAMED),
+        ("office", {"name": "Antwerp", "translations": {"name": [{"value": "Anvers"}]}}, NAMED),
+        ("office", {"name": None, "translations": [{"name": "Antwerp"}]}, NAMELESS),
+        ("office", {"name": None, "translations": {"name": []}}, NAMELESS),
         ("office", {"name": ["Antwerp"]}, NAMELESS),
         (
             "subject",
@@ -92,6 +97,11 @@ def test_many_are_asked_for_in_pages() -> None:
     found = askings(wanted, {}, {}, NOW)
     assert [len(batch) for _, batch in found] == [AT_ONCE, AT_ONCE, 10]
     assert {id_ for _, batch in found for id_ in batch} == {id_ for _, id_ in wanted}
+
+
+def test_an_id_that_no_address_has_room_for_is_not_asked_for() -> None:
+    """An API that refused the address would refuse all that is in it."""
+    assert askings([KEY, ("office", "é" * 200), ("office", "x" * 2000)], {}, {}, NOW) == [("office", ("12",))]
 
 
 def test_the_team_goes_before_the_source() -> None:

@@ -91,6 +91,20 @@ def test_a_chat_finds_no_marks() -> None:
         assert not any(mark in text for mark in ("<!", "<@", "*", "@all"))
 
 
+def test_each_source_has_its_own_names() -> None:
+    """In the rows always, in the title where all of them are of one source."""
+    directories = {
+        "acme": Directory({("office", "12"): Entry("Centre")}),
+        "other": Directory({("office", "12"): Entry("Main Street", ZoneInfo("Europe/London"))}),
+    }
+    readers = Readers(BRUSSELS, directories=directories)
+    there = replace(event(appointment(id="1706", office="12", start=START)), source="other")
+    assert "Centre" in digest(told(GONE, by=("office",)), readers, Target.TEXT).title
+    assert "office 12" in digest(told(GONE, there, by=("office",)), readers, Target.TEXT).title
+    body = digest(told(GONE, there), readers, Target.TEXT).body
+    assert ["Centre" in body, "Main Street" in body, "Europe/London" in body] == [True, True, True]
+
+
 @pytest.mark.parametrize(("target", "limit"), [(Target.TEXT, BODY_LIMIT), (Target.HTML, MAIL_LIMIT + 1000)])
 def test_it_says_how_many_more(target: Target, limit: int) -> None:
     """A table that would be too long ends with a number, and the title counts them all."""
