@@ -210,7 +210,7 @@ class Daemon:
                 id=f"{source}/{STRAYS.name}",
             )
             self._jobs[f"{source}/{STRAYS.name}"] = (source, STRAYS.name)
-        if any(grant.personal for grant in self._grants.values()):
+        if self._naming.is_asked or any(grant.personal for grant in self._grants.values()):
             wipe = IntervalTrigger(seconds=WIPE_SECONDS, timezone=UTC)
             self._scheduler.add_job(self._wipe, wipe, id="wipe", executor="operator")
         if self._timekeeper.is_asked:
@@ -256,7 +256,7 @@ class Daemon:
         self._work(source, STRAYS.name, lambda: self._pollers[source].tend(self._sweeps[source]))
 
     def _wipe(self) -> None:
-        """Leaves nothing on the disk of the personal texts that were delivered since the last time."""
+        """Leaves nothing on the disk of the personal texts and names that were deleted since the last time."""
         with suppress(StoreError):
             self._store.wipe_log()
 
@@ -329,6 +329,8 @@ class Daemon:
             self._timekeeper.enrol(tx)
             self._naming.enrol(tx)
             judge_left(tx, {(beat.source, beat.sweep.name) for beat in self._beats}, self._clock())
+        # What nobody may see or asks for any more is deleted, and not to stay in the log of the store either.
+        self._wipe()
         if interrupted:
             log.warning("deliveries_interrupted", deliveries=interrupted)
         for name in anew:

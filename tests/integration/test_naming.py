@@ -104,6 +104,20 @@ def test_names_are_forgotten_that_nobody_asks_for(tmp_path: Path, named: Simulat
         assert on_record(store) == {}
 
 
+def test_a_name_that_nobody_asks_for_is_nowhere_on_the_disk(tmp_path: Path, named: Simulator, store: Store) -> None:
+    """Neither in the store nor in the log beside it, as soon as a daemon has begun without it."""
+
+    def on_disk() -> bool:
+        return any(name in file.read_bytes() for file in tmp_path.glob("notifier.db*"))
+
+    with receiving() as crm:
+        daemon_of(tmp_path, named, store, crm.url).run_once()
+        name = on_record(store)["employee", "301"].name.encode()
+        assert on_disk()
+        daemon_of(tmp_path, named, store, crm.url, ["office"]).run_once()
+    assert not on_disk()
+
+
 def on_record(store: Store) -> dict[tuple[str, str], Called]:
     with store.reading() as tx:
         return {key: one.called for key, one in names.known(tx, "acme").items()}

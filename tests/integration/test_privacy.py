@@ -91,6 +91,7 @@ def test_privacy_as_a_document() -> None:
         "service": "https://crm.example.com/***",
         "fields": ["id", "status", "updated_at", "start", "office"],
         "personal": ["answers", "internal_notes"],
+        "names": [],
         "rules": ["cancelled", "moved"],
         "operator": False,
     }
