@@ -56,7 +56,7 @@ def askings(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Returns what to ask for of what is wanted, in batches of a kind: what is not known, or was for too long.
 
-    An id for which an address has no room goes by itself for ever.
+    An id for which no address has room is never asked for.
     """
     refused = {kind for kind, one in refusals.items() if _is_young(one.refused_at, MISSING_AGE, now)}
     old = [key for key in wanted if key[0] not in refused and fits(key[1]) and not _is_fresh(known.get(key), now)]
