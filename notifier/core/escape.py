@@ -30,6 +30,8 @@ _TOUCHY = re.compile(
 _LOOK_ALIKES = str.maketrans({"*": "\u2217", "`": "\u02cb", "~": "\u223c", "|": "\u2223", "[": "\u27e6", "]": "\u27e7"})
 #: One underscore formats only at the edge of a word (ASCII letters, to some services); inside it is part of an id.
 _MARKING_UNDERSCORES = re.compile(r"(?<![A-Za-z0-9])_+|_+(?![A-Za-z0-9])")
+#: Ids, words and times, as most values are.
+_HARMLESS = re.compile(r"(?:[^\W_]|[ ,:\u2013\u2192])*")
 #: What makes a heading, a quotation or a list of a line that begins with it.
 _LINE_MARK = re.compile(r"^\s*(?=[#>]|(?:[+-]|[0-9]+[.)])\s)")
 
@@ -41,8 +43,7 @@ def plain(value: str) -> str:
 
 def defuse(value: str) -> str:
     """Returns the value so that no chat service finds a mention, a link or formatting in it."""
-    if value.isalnum():
-        # An id or a word, as most values are.
+    if _HARMLESS.fullmatch(value):
         return value
     text = _MARKING_UNDERSCORES.sub(lambda match: "\u02cd" * len(match.group()), plain(value))
     # After the marks: some of what stands for them counts as a letter.

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec import structs
+
 from notifier.core.appointment import APPOINTMENT_FIELDS, TEXT_FIELDS, Appointment
 from notifier.core.change import FieldChange, Kind
 from notifier.core.directory import KINDS
@@ -13,6 +15,7 @@ from notifier.core.language import Language
 from notifier.core.readable import readable
 from notifier.core.readers import Readers
 
+_TIME_FIELDS = ("start", "end", "created_at", "updated_at")
 _LIST_FIELDS = frozenset({"other_employees", "other_customers"})
 
 _WORDED_FIELDS = frozenset({"status", "meeting_type"})
@@ -143,13 +146,14 @@ def _state(appointment: Appointment | None) -> dict[str, object]:
     """Returns the fields as a template sees them; of an unknown state, lists are empty and the rest is None."""
     if appointment is None:
         return {name: [] if name in _LIST_FIELDS else None for name in APPOINTMENT_FIELDS}
-    return {name: _plain(getattr(appointment, name)) for name in APPOINTMENT_FIELDS}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return list(value) if isinstance(value, tuple) else value
+    # In one go: each message has two of these, and most templates look at a few fields.
+    state = structs.asdict(appointment)
+    del state["fingerprints"]
+    for name in _TIME_FIELDS:
+        state[name] = None if state[name] is None else state[name].isoformat()
+    for name in _LIST_FIELDS:
+        state[name] = list(state[name])
+    return state
 
 
 def _people(role: str, first: str | None, others: tuple[str, ...], readers: Readers) -> str:

@@ -25,7 +25,7 @@ from urllib.parse import unquote
 
 from notifier.engage.simulated.broken_reply import broken, made_up
 from notifier.engage.simulated.enterprise import Enterprise
-from notifier.engage.simulated.exchange import Record, Reply, SeenRequest, Sent, answer, refuse
+from notifier.engage.simulated.exchange import Record, Reply, SeenRequest, Sent, answer, refuse, wrong_method
 from notifier.engage.simulated.faults import OFF, FaultKind, Faults, Strikes
 from notifier.engage.simulated.grants import READ, WRITE, Tokens
 from notifier.engage.simulated.listener import Listener
@@ -333,7 +333,7 @@ class Simulator:
         if name not in self.enterprises:
             return answer({"error": "Realm does not exist"}, HTTPStatus.NOT_FOUND)
         if request.method != "POST":
-            return _wrong_method("POST")
+            return wrong_method("POST")
         return self._tokens.grant(request, name, request.at)
 
     def _read(
@@ -348,7 +348,7 @@ class Simulator:
         if enterprise is None:
             return refuse(HTTPStatus.NOT_FOUND, f"no enterprise {name!r}", "ENTERPRISE_UNKNOWN")
         if request.method != "GET":
-            return _wrong_method("GET")
+            return wrong_method("GET")
         refusal = self._tokens.check(request.authorization, name, request.at, needed) or _unfit(request)
         return refusal or read(enterprise)
 
@@ -394,7 +394,3 @@ def _unfit(request: SeenRequest) -> Reply | None:
 
 def _fits(correlation_id: str) -> bool:
     return 1 <= len(correlation_id) <= LONGEST_CORRELATION_ID and correlation_id.isprintable()
-
-
-def _wrong_method(allowed: str) -> Reply:
-    return refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is supported", headers={"Allow": allowed})

@@ -66,6 +66,11 @@ def refuse(status: int, message: str, code: str | None = None, headers: Mapping[
     return answer({"errors": [error]}, status, headers)
 
 
+def wrong_method(allowed: str) -> Reply:
+    """The reply to a method that a path does not have."""
+    return refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is supported here", headers={"Allow": allowed})
+
+
 class Record:
     """The latest requests, each with its status, and how many there were of each kind."""
 
