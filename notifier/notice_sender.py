@@ -5,7 +5,7 @@ hangs would else hold back the news that something is wrong, and Apprise's plugi
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from notifier.clock import Clock
 from notifier.core.delivery import Outcome, Settlement, State
 from notifier.core.notice import document_of, message_of
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt
-from notifier.pace import Pace
+from notifier.pace import Pace, Stopping, never
 from notifier.store import notices
 from notifier.store.database import Store
 from notifier.store.notices import ClaimedNotice
@@ -34,10 +34,6 @@ class _Ended:
     at: datetime
 
 
-def _never() -> bool:
-    return False
-
-
 class NoticeSender:
     """Sends the notices of one channel; used by one thread at a time."""
 
@@ -51,7 +47,7 @@ class NoticeSender:
         self._unrecorded: _Ended | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
-    def send_due(self, stopping: Callable[[], bool] = _never) -> Iterator[Settlement]:
+    def send_due(self, stopping: Stopping = never) -> Iterator[Settlement]:
         """Sends all that may go out now, until it is told to stop, and yields what became of each.
 
         Raises:

@@ -1,8 +1,16 @@
-"""The pace of a channel: the least time from the begin of one send to that of the next."""
+"""The pace of a channel: the least time from the begin of one send to that of the next, and whether there is a next."""
 
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+
+Stopping = Callable[[], bool]
+"""Says before each send whether to stop."""
+
+
+def never() -> bool:
+    """Lets all be sent that is due."""
+    return False
 
 
 class Pace:

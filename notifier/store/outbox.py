@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, func, or_
-from sqlalchemy.orm import aliased
+from sqlalchemy import and_, func
 from sqlmodel import Session, col, select
 
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
@@ -32,35 +31,16 @@ from notifier.store.gate import postpone, recheck
 TRIES = len(RETRY_DELAYS) + 1
 """How often a delivery is usually tried in all."""
 
-_older = aliased(DeliveryRow)
-_BLOCKED = exists().where(
-    col(_older.settled_at).is_(None),
-    col(_older.channel) == col(DeliveryRow.channel),
-    col(_older.order_key) == col(DeliveryRow.order_key),
-    col(_older.seq) < col(DeliveryRow.seq),
-    # What waits for its time stands before what its own rule owes, and not before what is due sooner by another.
-    or_(
-        col(_older.not_before).is_(None),
-        col(_older.not_before) <= col(DeliveryRow.due_at),
-        col(_older.rule) == col(DeliveryRow.rule),
-        col(_older.state) != State.PENDING,
-        col(_older.attempts) > 0,
-    ),
-)
-#: Not told by a message that another leads.
-_LEADS = or_(col(DeliveryRow.bundled_in).is_(None), col(DeliveryRow.bundled_in) == col(DeliveryRow.seq))
 #: The condition of the partial indexes, which serve only queries that state it.
-_UNSETTLED = col(DeliveryRow.settled_at).is_(None)
-_SENDING = and_(_UNSETTLED, col(DeliveryRow.state) == State.SENDING)
-_CLAIMABLE = and_(_UNSETTLED, col(DeliveryRow.state) == State.PENDING, _LEADS, ~_BLOCKED)
-
-# The same for the channel that is asked for.
+_SENDING = and_(col(DeliveryRow.settled_at).is_(None), col(DeliveryRow.state) == State.SENDING)
+# What could be claimed, for the channel that is asked for: whose message none leads, and none older stands before.
 _OF_CHANNEL = (
     "delivery.settled_at IS NULL AND delivery.channel = ? AND delivery.state = 'pending'"  # noqa: S608 - all ours
     " AND (delivery.bundled_in IS NULL OR delivery.bundled_in = delivery.seq)"
     f" AND NOT EXISTS (SELECT 1 FROM delivery AS older WHERE {claims.BARS})"
 )
 _NEXT_DUE = f"SELECT due_at FROM delivery WHERE {_OF_CHANNEL} ORDER BY due_at LIMIT 1"  # noqa: S608 - all ours
+_COUNT_DUE = f"SELECT count(*) FROM delivery WHERE {_OF_CHANNEL} AND due_at <= ?"  # noqa: S608 - all ours
 # As the index has them, so that a long backlog is not read; of what fell due together the older goes first.
 _DUE = f"{claims.SELECT} WHERE {_OF_CHANNEL} AND due_at <= ? ORDER BY due_at, delivery.seq LIMIT ?"
 _START = "UPDATE delivery SET state = 'sending', attempts = ?, tries = ? WHERE seq = ?"
@@ -232,8 +212,8 @@ def counts(tx: Session) -> dict[str, dict[State, int]]:
 
 def due(tx: Session, channel: str, now: datetime) -> int:
     """Returns how many deliveries of a channel are due that nothing older stands before."""
-    query = select(func.count()).select_from(DeliveryRow).where(_CLAIMABLE, DeliveryRow.channel == channel)
-    return tx.exec(query.where(col(DeliveryRow.due_at) <= now)).one()
+    number: int = driver(tx).execute(_COUNT_DUE, (channel, rows.stored(now))).fetchone()[0]
+    return number
 
 
 def _due(connection: sqlite3.Connection, channel: str, now: datetime, limit: int) -> Sequence[Claimed]:
