@@ -5,32 +5,30 @@ tells of an appointment is one chain of states that ends where the appointment i
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zoneinfo import ZoneInfo
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec import structs
 
-from notifier.core.bundle import Digest, Group, Throttle, most_of, read_bundle
+from notifier.core.bundle import BundleKind, read_bundle
 from notifier.core.delivery import Delivery, Reason, Result, State
 from notifier.core.policy import Policy, Trial, after_attempt
 from notifier.core.recheck import Terms
 from notifier.core.route import Context, route
 from notifier.core.rule import Rule, walk
 from notifier.store import history, hold, letters, outbox, snapshot
-from notifier.store.bundles import Room
 from notifier.store.claimed import Claimed
 from notifier.store.database import open_store
 from notifier.store.driver import driver
 from notifier.store.history import DeliveryRecord
 from notifier.store.letters import DECIDABLE, Selection
-from tests.builders import rule as any_rule
+from tests.bundle_model import ROOMS, RULES, UNSETTLED, Ear, claimable, is_put_off_rightly, kind_of, left_behind, most
 from tests.outbox_model import OUTCOMES, step
 from tests.property.test_outbox_machine import fresh_store
 from tests.store_values import MINUTE, NOW, appointment, known, plan
@@ -39,32 +37,9 @@ APPOINTMENTS = ("a", "b", "c", "d")
 STATUSES = ("ACCEPTED", "CANCELLED", "NO_SHOW")
 POLICY = Policy(delays=(2 * MINUTE, 6 * MINUTE), recheck_after=2 * MINUTE)
 TRIES = len(POLICY.delays) + 1
-UTC = ZoneInfo("UTC")
-DUE = tuple(time(hour, minute) for hour in range(24) for minute in range(0, 60, 10))
-RULES: Mapping[str, Rule] = {
-    one.name: one
-    for one in (
-        any_rule(name="now", channels=("chat",)),
-        any_rule(name="group", channels=("chat",), group=Group(3 * MINUTE, ("status",), most=2)),
-        any_rule(name="each", channels=("chat",), group=Group(2 * MINUTE), always=True),
-        any_rule(name="digest", channels=("chat",), digest=Digest(DUE, UTC)),
-        any_rule(name="throttle", channels=("chat",), throttle=Throttle(2, 7 * MINUTE)),
-        any_rule(name="both", channels=("chat",), group=Group(MINUTE), throttle=Throttle(1, 5 * MINUTE), always=True),
-    )
-}
+TURNS = st.tuples(*(st.sampled_from((1, 2, 0, 0)) for _ in APPOINTMENTS))
+LIKELY_ROOMS = ("words", "words", "words", "documents", "documents", "narrow")
 TERMS = Terms(POLICY.recheck_after, RULES)
-ROOMS = {"words": Room(0, lambda *_: 0), "documents": Room(2, lambda *_: 1)}
-
-
-@dataclass
-class Ear:
-    """What was heard of one appointment because of one rule, as far as that may have arrived."""
-
-    state: str = "ACCEPTED"
-    #: The ids of the deliveries that were heard.
-    heard: list[str] = field(default_factory=list)
-    #: Whether something was given up, so that the chain has a gap.
-    broken: bool = False
 
 
 class BundleMachine(RuleBasedStateMachine):
@@ -77,17 +52,31 @@ class BundleMachine(RuleBasedStateMachine):
         self.states = {name: appointment(name) for name in APPOINTMENTS}
         self.revisions = 0
         self.made: dict[str, Delivery] = {}
+        #: When each of them had to go out, once it was let go.
+        self.first_due: dict[str, datetime] = {}
         self.asking: list[Rule] = []
         self.ears: dict[tuple[str, str], Ear] = {}
-        self.hand: Claimed | None = None
+        #: Whether the run of a sweep has not ended yet.
+        self.held = False
+        #: Whether anything was given up.
+        self.given_up = False
+        #: What is being sent.
+        self.hands: list[Claimed] = []
         #: By the id of the leader: what its message tells, and when it was first begun.
         self.messages: dict[str, tuple[tuple[str, str], ...]] = {}
-        self.begun: list[tuple[datetime, str, str]] = []
+        self.begun: dict[str, tuple[datetime, str]] = {}
+        #: With those that were handed back.
+        self.ever_begun: list[tuple[datetime, str]] = []
         self.room = ROOMS["words"]
 
-    @initialize(names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=2), room=st.sampled_from(list(ROOMS)))
-    def open(self, names: set[str], room: str) -> None:
-        self.asking = [one for name, one in RULES.items() if name in names]
+    @initialize(
+        one=st.sampled_from([one.name for one in RULES.values() if one.name != "now"]),
+        other=st.sampled_from(list(RULES)),
+        room=st.sampled_from(LIKELY_ROOMS),
+    )
+    def open(self, one: str, other: str, room: str) -> None:
+        names = {one, other}
+        self.asking = [rule for name, rule in RULES.items() if name in names]
         self.ears = {(name, f"acme/{id_}"): Ear() for name in names for id_ in APPOINTMENTS}
         path = Path(self.folder.name) / "notifier.db"
         path.write_bytes(fresh_store())
@@ -95,23 +84,23 @@ class BundleMachine(RuleBasedStateMachine):
         self.room = ROOMS[room]
 
     def teardown(self) -> None:
-        if hasattr(self, "store"):
-            self.all_goes_out_in_the_end()
-            self.store.close()
-        self.folder.cleanup()
+        with self.folder, closing(self.store) if hasattr(self, "store") else nullcontext() as opened:
+            if opened is not None:
+                self.all_goes_out_in_the_end()
 
     # What may happen
 
     @rule(
-        statuses=st.tuples(*(st.sampled_from((None, *STATUSES)) for _ in APPOINTMENTS)),
+        turns=TURNS,
         born=st.sampled_from([State.PENDING] * 3 + [State.HELD]),
     )
-    def commit(self, statuses: tuple[str | None, ...], born: State) -> None:
+    def commit(self, turns: tuple[int, ...], born: State) -> None:
         """A poll commits what became of the appointments."""
         events = []
-        for name, status in zip(APPOINTMENTS, statuses, strict=True):
+        for name, turn in zip(APPOINTMENTS, turns, strict=True):
             before = self.states[name]
-            if status not in {None, before.status}:
+            if turn:
+                status = STATUSES[(STATUSES.index(before.status) + turn) % len(STATUSES)]
                 self.revisions += 1
                 after = structs.replace(before, status=status, updated_at=NOW + self.revisions * MINUTE)
                 events.append(step(before, after, self.revisions))
@@ -122,29 +111,51 @@ class BundleMachine(RuleBasedStateMachine):
         with self.store.writing() as tx:
             snapshot.apply(tx, plan(events, deliveries, rows), self.now, born)
         self.made |= {delivery.id: delivery for delivery in deliveries}
+        self.first_due |= {delivery.id: delivery.due_at for delivery in deliveries}
+        self.held = self.held or born is State.HELD
 
+    @precondition(lambda self: self.held)
     @rule()
     def end_run(self) -> None:
         """A run of the sweep ends, and the brake finds it good."""
+        held = {one.delivery.id for one in self.records() if one.state is State.HELD}
+        self.first_due |= {name: max(self.first_due[name], self.now) for name in held}
         with self.store.writing() as tx:
             hold.settle(tx, "acme", "near", self.now)
+        self.held = False
 
     @rule(minutes=st.integers(1, 12))
     def wait(self, minutes: int) -> None:
         """Time passes."""
         self.now += timedelta(minutes=minutes)
 
-    @precondition(lambda self: self.hand is None)
-    @rule()
-    def begin(self) -> None:
-        """The lane claims one message."""
-        with self.store.writing() as tx:
-            found = outbox.claim(tx, "chat", self.now, 1, TERMS, room=self.room)
-        if found:
-            (self.hand,) = found
-            self.check_message(self.hand)
+    @precondition(lambda self: not self.hands)
+    @rule(late=st.integers(0, 4), limit=st.sampled_from((1, 1, 1, 3)), turns=st.none() | TURNS)
+    def begin(self, late: int, limit: int, turns: tuple[int, ...] | None) -> None:
+        """The lane waits for what is due, looks a little late, maybe just after a poll, and claims it."""
+        with self.store.reading() as tx:
+            due = outbox.next_due(tx, "chat")
+        self.now = max(self.now, due or self.now) + late * MINUTE
+        if turns is not None:
+            self.commit(turns, State.PENDING)
+        self.claim(limit)
 
-    @precondition(lambda self: self.hand is None)
+    def claim(self, limit: int) -> None:
+        due_at = {one.delivery.id: one.delivery.due_at for one in self.records()}
+        with self.store.writing() as tx:
+            found = outbox.claim(tx, "chat", self.now, limit, TERMS, room=self.room)
+            left = outbox.due(tx, "chat", self.now)
+        assert len(found) == limit or not left
+        records = self.records()
+        for message in found:
+            self.hands.append(message)
+            self.check_message(message)
+            self.check_time(message, due_at)
+            self.check_truth(message, records)
+            if message.attempt == 1 and kind_of(message) not in {None, BundleKind.THROTTLE}:
+                assert list(left_behind(message, records, self.now, self.room)) == []
+
+    @precondition(lambda self: not self.hands and RULES["now"] in self.asking)
     @rule()
     def begin_young(self) -> None:
         """The lane claims one beside a record, which is never one of those that wait for others."""
@@ -152,16 +163,19 @@ class BundleMachine(RuleBasedStateMachine):
             found = outbox.claim_young(connection, "chat", self.now, POLICY.recheck_after)
         if found:
             assert found.delivery.bundle is None
-            self.hand = found
+            self.hands.append(found)
             self.check_message(found)
 
-    @precondition(lambda self: self.hand is None)
-    @rule(results=st.lists(st.sampled_from([Result.DELIVERED, Result.RETRY, Result.UNCERTAIN]), min_size=1, max_size=4))
-    def send(self, results: list[Result]) -> None:
+    @precondition(lambda self: not self.hands)
+    @rule(
+        late=st.integers(0, 4),
+        results=st.lists(st.sampled_from([Result.DELIVERED, Result.RETRY, Result.UNCERTAIN]), min_size=1, max_size=4),
+    )
+    def send(self, late: int, results: list[Result]) -> None:
         """The lane sends one after the other."""
         for result in results:
-            self.begin()
-            if self.hand is not None:
+            self.begin(late, 1, None)
+            if self.hands:
                 self.end(result)
 
     def check_message(self, message: Claimed) -> None:
@@ -173,38 +187,66 @@ class BundleMachine(RuleBasedStateMachine):
         # One by itself is compared again before another try.
         assert not former or [id_ for id_, _ in former] == [id_ for id_, _ in tells]
         assert len(former) < 2 or former == tells
+        assert message.attempt == 1 or former
         if message.attempt == 1:
-            self.begun.append((self.now, leader.rule, leader.bundle or ""))
+            self.begun[leader.id] = (self.now, leader.rule)
+            self.ever_begun.append(self.begun[leader.id])
             self.check_throttle(leader.rule)
-            self.check_time(message)
         assert {(one.delivery.rule, one.delivery.channel) for one in message.together} == {(leader.rule, "chat")}
         if message.members:
             assert leader.bundle is not None
-            assert len(tells) <= most_of(read_bundle(leader.bundle), RULES[leader.rule].group)
-            by = {read_bundle(one.delivery.bundle or "").by for one in message.together}
-            assert len(by) == 1
+            assert len(tells) <= most(leader.rule)
+            bundles = {read_bundle(one.delivery.bundle or "") for one in message.together}
+            assert len({one.by for one in bundles}) == 1
+            # What a throttle lets through goes by itself, unless it waited behind what was too much.
+            over = {one.kind for one in bundles} != {BundleKind.THROTTLE}
+            assert over or former or self.was_over(leader.rule)
             assert self.room.size == 0 or len(tells) <= self.room.size
         self.messages[leader.id] = tells
 
-    def check_time(self, message: Claimed) -> None:
-        """The first of them has waited as long as it had to."""
-        first = min(message.together, key=lambda one: one.delivery.due_at)
-        assert first.delivery.due_at <= self.now
-        if message.delivery.rule == "digest":
+    def check_time(self, message: Claimed, due_at: Mapping[str, datetime]) -> None:
+        """Something of the rule was due, if only what was overtaken; a digest has nothing that is for the next one."""
+        rule = message.delivery.rule
+        assert any(due <= self.now for name, due in due_at.items() if self.made[name].rule == rule)
+        if rule == "digest":
             assert all(one.delivery.due_at <= self.now for one in message.together)
+        if kind_of(message) is BundleKind.THROTTLE and not message.members and message.attempt == 1:
+            # What was too much is told with others.
+            assert due_at[message.delivery.id] <= self.first_due[message.delivery.id]
+
+    def check_truth(self, message: Claimed, records: Sequence[DeliveryRecord]) -> None:
+        """What waited tells an appointment as it is, unless each change is told, or more is on its way."""
+        if message.attempt > 1 or RULES[message.delivery.rule].always:
+            return
+        for one in message.together:
+            key, waited = (
+                one.delivery.order_key,
+                one.delivery.not_before or one.made_at + POLICY.recheck_after < self.now,
+            )
+            unsettled = [other for other in records if other.seq > one.seq and other.state in UNSETTLED]
+            if waited and not any(other.delivery.order_key == key for other in unsettled):
+                assert one.event.after.status == self.states[one.event.after.id].status
+
+    def was_over(self, name: str) -> bool:
+        """Whether something of the rule was too much, and has just been overtaken."""
+        return any(
+            one.delivery.rule == name
+            and (one.state, one.settled_at) == (State.SUPERSEDED, self.now)
+            and read_bundle(one.delivery.bundle or "").kind is BundleKind.OVER
+            for one in self.records()
+        )
 
     def check_throttle(self, name: str) -> None:
         throttle = RULES[name].throttle
         if throttle is not None:
-            lately = [at for at, of, _ in self.begun if of == name and at > self.now - throttle.per]
+            lately = [at for at, of in self.begun.values() if of == name and at > self.now - throttle.per]
             assert len(lately) <= throttle.most
 
-    @precondition(lambda self: self.hand is not None)
-    @rule(result=st.sampled_from([Result.DELIVERED] * 3 + list(OUTCOMES)))
+    @precondition(lambda self: self.hands)
+    @rule(result=st.sampled_from([Result.DELIVERED, Result.RETRY, *OUTCOMES]))
     def end(self, result: Result) -> None:
-        """The message in hand comes to its end."""
-        assert self.hand is not None
-        claimed, self.hand = self.hand, None
+        """A message in hand comes to its end."""
+        claimed = self.hands.pop(0)
         outcome = OUTCOMES[result]
         trial = Trial(tries=claimed.tries, made_at=claimed.made_at)
         settlement = after_attempt(trial, outcome, self.now, 0.5, POLICY)
@@ -215,18 +257,18 @@ class BundleMachine(RuleBasedStateMachine):
         if settlement.state is State.DEAD:
             self.give_up(claimed)
 
-    @precondition(lambda self: self.hand is not None)
+    @precondition(lambda self: self.hands)
     @rule()
     def hand_back(self) -> None:
         """Nothing was made of what is in hand."""
-        assert self.hand is not None
-        claimed, self.hand = self.hand, None
+        claimed = self.hands.pop()
         with self.store.writing_plainly() as connection:
             outbox.hand_back(connection, claimed)
         if claimed.attempt == 1:
             del self.messages[claimed.delivery.id]
-            self.begun.pop()
+            del self.begun[claimed.delivery.id]
 
+    @precondition(lambda self: self.hands)
     @rule()
     def crash(self) -> None:
         """The process dies and the next one takes over."""
@@ -234,19 +276,18 @@ class BundleMachine(RuleBasedStateMachine):
         self.store.close()
         self.store = open_store(path, synchronous="normal")
         with self.store.writing() as tx:
-            assert outbox.recover(tx, self.now, {"chat": TRIES}) == (self.hand is not None)
-        if self.hand is not None:
-            self.hear(self.hand)
-            if self.hand.tries >= TRIES:
-                self.give_up(self.hand)
-            self.hand = None
+            assert outbox.recover(tx, self.now, {"chat": TRIES}) == len(self.hands)
+        for message in self.hands:
+            self.hear(message)
+            if message.tries >= TRIES:
+                self.give_up(message)
+        self.hands.clear()
 
+    @precondition(lambda self: self.given_up)
     @rule(data=st.data())
     def revive(self, data: st.DataObject) -> None:
         """A person has a dead letter sent again, and with it all that its message tells."""
         dead = [one for one in self.records() if one.state in DECIDABLE]
-        if not dead:
-            return
         one = data.draw(st.sampled_from(dead))
         with self.store.writing() as tx:
             found = letters.find(tx, Selection(ids=(one.delivery.id,)))
@@ -255,6 +296,7 @@ class BundleMachine(RuleBasedStateMachine):
         assert sorted(letter.id for letter in found) == sorted(together or [one.delivery.id])
         for letter in found:
             self.ears[letter.rule, self.made[letter.id].order_key].broken = True
+        self.given_up = len(dead) > len(found)
 
     # Who listens
 
@@ -270,6 +312,7 @@ class BundleMachine(RuleBasedStateMachine):
             ear.heard.append(one.delivery.id)
 
     def give_up(self, message: Claimed) -> None:
+        self.given_up = True
         for one in message.together:
             self.ears[one.delivery.rule, one.delivery.order_key].broken = True
 
@@ -298,7 +341,22 @@ class BundleMachine(RuleBasedStateMachine):
             )
             assert one.bundled_in is None or one.attempts > 0
         sending = {one.delivery.id for one in found if one.state is State.SENDING}
-        assert sending == {one.delivery.id for one in self.hand.together} if self.hand else not sending
+        assert sending == {one.delivery.id for message in self.hands for one in message.together}
+
+    @invariant()
+    def all_have_their_turn(self) -> None:
+        """What may be claimed is due in its time: of a message one, of a throttle what is not too much."""
+        if not hasattr(self, "store"):
+            return
+        found = self.records()
+        with self.store.reading() as tx:
+            due, next_due = outbox.due(tx, "chat", self.now), outbox.next_due(tx, "chat")
+        turns = [one.delivery.due_at for one in claimable(found)]
+        assert (due, next_due) == (sum(turn <= self.now for turn in turns), min(turns, default=None))
+        for one in found:
+            if one.state is State.PENDING and not one.attempts and one.delivery.due_at > self.now:
+                begun = [at for at, rule in self.ever_begun if rule == one.delivery.rule]
+                assert is_put_off_rightly(one, self.first_due[one.delivery.id], begun)
 
     @invariant()
     def nothing_is_doubled(self) -> None:
@@ -316,15 +374,15 @@ class BundleMachine(RuleBasedStateMachine):
 
     def all_goes_out_in_the_end(self) -> None:
         """When all is sent, nothing waits, and whoever was told of everything knows where each appointment is."""
-        if self.hand is not None:
+        while self.hands:
             self.end(Result.DELIVERED)
         self.end_run()
         for _ in range(60):
             self.now += 10 * MINUTE
-            self.begin()
-            while self.hand is not None:
+            self.claim(1)
+            while self.hands:
                 self.end(Result.DELIVERED)
-                self.begin()
+                self.claim(1)
             if not any(one.state is State.PENDING for one in self.records()):
                 break
         assert not any(one.state in {State.PENDING, State.HELD, State.SENDING} for one in self.records())

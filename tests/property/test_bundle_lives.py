@@ -1,0 +1,66 @@
+"""The law of messages that tell several things, from try to try: whatever becomes of them, they stay what they are.
+
+The state machine walks everywhere, and so comes seldom to the second try of a message with several things in it. Here
+each step leads to the next one, and every law of the machine is looked at after it.
+"""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from notifier.core.delivery import Result, State
+from tests.bundle_model import RULES
+from tests.property.test_bundle_machine import LIKELY_ROOMS, TURNS, BundleMachine
+
+BUNDLING = [name for name in RULES if name != "now"]
+HAND_BACK, CRASH = "hand back", "crash"
+FATES = st.sampled_from([Result.RETRY, HAND_BACK, Result.UNCERTAIN, CRASH, Result.DELIVERED, Result.DEAD])
+STEPS = st.tuples(st.integers(0, 4), st.none() | TURNS, st.sampled_from((1, 1, 3)), FATES)
+
+
+def look(machine: BundleMachine) -> None:
+    """Looks at every law."""
+    machine.nothing_is_lost_or_made_up()
+    machine.nothing_is_doubled()
+    machine.all_have_their_turn()
+
+
+def hand_back(machine: BundleMachine) -> None:
+    """Hands back all that is in hand, which then is as it was before it was claimed."""
+    claimed = {one.delivery.id: message for message in machine.hands for one in message.together}
+    while machine.hands:
+        machine.hand_back()
+    for one in machine.records():
+        if one.delivery.id in claimed:
+            message = claimed[one.delivery.id]
+            assert (one.state, one.attempts, one.tries) == (State.PENDING, message.attempt - 1, message.tries - 1)
+            together = message.members and message.attempt > 1
+            assert one.bundled_in == (message.delivery.id if together else None)
+
+
+def meet(machine: BundleMachine, fate: str) -> None:
+    """Lets what is in hand meet its fate."""
+    if fate == CRASH and machine.hands:
+        machine.crash()
+    elif fate == HAND_BACK:
+        hand_back(machine)
+    while machine.hands:
+        machine.end(Result(fate))
+
+
+@settings(max_examples=60)
+@given(st.sampled_from(BUNDLING), st.sampled_from(LIKELY_ROOMS), TURNS, st.lists(STEPS, min_size=4, max_size=8))
+def test_a_message_stays_what_it_is(
+    name: str, room: str, turns: tuple[int, ...], steps: list[tuple[int, tuple[int, ...] | None, int, str]]
+) -> None:
+    """Tried again, handed back, cut by a crash: it has the same name and content, and what came since is for others."""
+    machine = BundleMachine()
+    try:
+        machine.open(name, name, room)
+        machine.commit(turns, State.PENDING)
+        for late, news, limit, fate in steps:
+            machine.begin(late, limit, news)
+            look(machine)
+            meet(machine, fate)
+            look(machine)
+    finally:
+        machine.teardown()
