@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from notifier.channels.channel import Channel
 from notifier.clock import Clock
 from notifier.errors import StoreError
-from notifier.pace import Stopping
+from notifier.pace import Ending
 from notifier.store_watch import StoreWatch
 
 BEAT = timedelta(seconds=5)
@@ -46,7 +46,7 @@ class Sends(Protocol[Came_co]):
     def channel(self) -> Channel:
         """Where it goes."""
 
-    def send_due(self, stopping: Stopping = ...) -> Iterator[Came_co]:
+    def send_due(self, stopping: Ending = ...) -> Iterator[Came_co]:
         """Sends all that may go out now, until it is told to stop, and yields what each came to."""
 
     def settle(self) -> None:

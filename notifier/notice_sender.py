@@ -18,7 +18,7 @@ from notifier.clock import Clock
 from notifier.core.delivery import Outcome, Settlement, State
 from notifier.core.notice import document_of, message_of
 from notifier.core.policy import PATIENT, Policy, Trial, after_attempt
-from notifier.pace import Pace, Stopping, never
+from notifier.pace import Ending, Pace, never
 from notifier.store import notices
 from notifier.store.database import Store
 from notifier.store.notices import ClaimedNotice
@@ -47,7 +47,7 @@ class NoticeSender:
         self._unrecorded: _Ended | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
-    def send_due(self, stopping: Stopping = never) -> Iterator[Settlement]:
+    def send_due(self, stopping: Ending = never) -> Iterator[Settlement]:
         """Sends all that may go out now, until it is told to stop, and yields what became of each.
 
         Raises:

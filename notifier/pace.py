@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-Stopping = Callable[[], bool]
+Ending = Callable[[], bool]
 """Says before each send whether to stop."""
 
 

@@ -32,7 +32,7 @@ from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.rule import Rule
 from notifier.core.standing import OPEN, Standing, after_send, next_send
 from notifier.core.template import TemplateFailed
-from notifier.pace import Pace, Stopping, never
+from notifier.pace import Ending, Pace, never
 from notifier.store import lanes, outbox, texts
 from notifier.store.backlog import Superseded
 from notifier.store.bundles import AMPLE, Room
@@ -122,7 +122,7 @@ class Sender:
         self._ahead: _Owed | None = None
         self._draw = random.Random().random  # noqa: S311 - spreads retries, keeps no secret
 
-    def send_due(self, stopping: Stopping = never) -> Generator[Sent, None, None]:
+    def send_due(self, stopping: Ending = never) -> Generator[Sent, None, None]:
         """Sends all that may go out now, until it is told to stop, and yields what each came to.
 
         Raises:
@@ -173,7 +173,7 @@ class Sender:
         """Closes the channel."""
         self._patient.close()
 
-    def _send(self, stopping: Stopping) -> Sent | None:
+    def _send(self, stopping: Ending) -> Sent | None:
         """Sends one; claims the next when it records that, unless it is told to stop."""
         if self._unrecorded is None:
             owed, self._ahead = self._ahead or self._claim(), None
@@ -203,7 +203,7 @@ class Sender:
         settlement = after_attempt(trial, outcome, now, self._draw(), self._policy)
         return _Ended(claimed, outcome, seen, settlement, now, counts=not of_channel)
 
-    def _record(self, ended: _Ended, stopping: Stopping) -> Sent:
+    def _record(self, ended: _Ended, stopping: Ending) -> Sent:
         claimed, outcome, settlement = ended.claimed, ended.outcome, ended.settlement
         if self._standing == OPEN and ended.seen.result is Result.DELIVERED:
             # As nearly always; nobody else closes a lane, so that there is nothing to advance.
@@ -226,7 +226,7 @@ class Sender:
         self._tell(sent, claimed.attempt)
         return sent
 
-    def _record_and_claim(self, ended: _Ended, stopping: Stopping) -> None:
+    def _record_and_claim(self, ended: _Ended, stopping: Ending) -> None:
         """Records a delivery, and claims the next one if it may go out at once; the last one is written through."""
         ahead = not stopping() and self._patient.ready and not self._pace.waits
         with self._store.writing_plainly(lazily=ahead) as connection:
