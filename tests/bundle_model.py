@@ -78,6 +78,35 @@ def left_behind(message: Claimed, records: Sequence[DeliveryRecord], now: dateti
             yield one.delivery.id
 
 
+def behind(one: Claimed, records: Sequence[DeliveryRecord]) -> list[DeliveryRecord]:
+    """Returns what is unsettled of the same appointment and younger."""
+    return [
+        other
+        for other in records
+        if other.seq > one.seq and other.state in UNSETTLED and other.delivery.order_key == one.delivery.order_key
+    ]
+
+
+def is_incomplete(message: Claimed, others: Sequence[DeliveryRecord]) -> bool:
+    """Whether what became of an appointment meanwhile is not told with it, though nothing held lies between."""
+    for one in others:
+        if one.state is State.HELD:
+            return False
+        if one.delivery.rule == message.delivery.rule and one.state is State.PENDING and not one.attempts:
+            return True
+    return False
+
+
+def was_over(name: str, records: Sequence[DeliveryRecord], now: datetime) -> bool:
+    """Whether something of the rule was too much, and has just been overtaken."""
+    return any(
+        one.delivery.rule == name
+        and (one.state, one.settled_at) == (State.SUPERSEDED, now)
+        and read_bundle(one.delivery.bundle or "").kind is BundleKind.OVER
+        for one in records
+    )
+
+
 def is_full(message: Claimed, bundle: Bundle, room: Room) -> bool:
     """Whether there was no room for more."""
     number = len(message.together)

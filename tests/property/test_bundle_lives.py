@@ -47,7 +47,7 @@ def meet(machine: BundleMachine, fate: str) -> None:
         machine.end(Result(fate))
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(st.sampled_from(BUNDLING), st.sampled_from(LIKELY_ROOMS), TURNS, st.lists(STEPS, min_size=4, max_size=8))
 def test_a_message_stays_what_it_is(
     name: str, room: str, turns: tuple[int, ...], steps: list[tuple[int, tuple[int, ...] | None, int, str]]
@@ -62,5 +62,25 @@ def test_a_message_stays_what_it_is(
             look(machine)
             meet(machine, fate)
             look(machine)
+    finally:
+        machine.teardown()
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from([name for name in BUNDLING if RULES[name].throttle]),
+    st.lists(st.tuples(st.integers(0, 2), TURNS), min_size=6, max_size=12),
+)
+def test_no_more_than_a_throttle_lets_through(name: str, steps: list[tuple[int, tuple[int, ...]]]) -> None:
+    """Something happens all the time and everything arrives: what is too much waits, no longer than it has to."""
+    machine = BundleMachine()
+    try:
+        machine.open(name, name, "words")
+        for minutes, news in steps:
+            machine.wait(minutes)
+            machine.commit(news, State.PENDING)
+            machine.claim(1)
+            look(machine)
+            meet(machine, Result.DELIVERED)
     finally:
         machine.teardown()

@@ -28,7 +28,19 @@ from notifier.store.database import open_store
 from notifier.store.driver import driver
 from notifier.store.history import DeliveryRecord
 from notifier.store.letters import DECIDABLE, Selection
-from tests.bundle_model import ROOMS, RULES, UNSETTLED, Ear, claimable, is_put_off_rightly, kind_of, left_behind, most
+from tests.bundle_model import (
+    ROOMS,
+    RULES,
+    Ear,
+    behind,
+    claimable,
+    is_incomplete,
+    is_put_off_rightly,
+    kind_of,
+    left_behind,
+    most,
+    was_over,
+)
 from tests.outbox_model import OUTCOMES, step
 from tests.property.test_outbox_machine import fresh_store
 from tests.store_values import MINUTE, NOW, appointment, known, plan
@@ -200,7 +212,7 @@ class BundleMachine(RuleBasedStateMachine):
             assert len({one.by for one in bundles}) == 1
             # What a throttle lets through goes by itself, unless it waited behind what was too much.
             over = {one.kind for one in bundles} != {BundleKind.THROTTLE}
-            assert over or former or self.was_over(leader.rule)
+            assert over or former or was_over(leader.rule, self.records(), self.now)
             assert self.room.size == 0 or len(tells) <= self.room.size
         self.messages[leader.id] = tells
 
@@ -219,22 +231,10 @@ class BundleMachine(RuleBasedStateMachine):
         if message.attempt > 1 or RULES[message.delivery.rule].always:
             return
         for one in message.together:
-            key, waited = (
-                one.delivery.order_key,
-                one.delivery.not_before or one.made_at + POLICY.recheck_after < self.now,
-            )
-            unsettled = [other for other in records if other.seq > one.seq and other.state in UNSETTLED]
-            if waited and not any(other.delivery.order_key == key for other in unsettled):
+            others = behind(one, records)
+            assert kind_of(message) in {None, BundleKind.THROTTLE} or not is_incomplete(message, others)
+            if not others and (one.delivery.not_before or one.made_at + POLICY.recheck_after < self.now):
                 assert one.event.after.status == self.states[one.event.after.id].status
-
-    def was_over(self, name: str) -> bool:
-        """Whether something of the rule was too much, and has just been overtaken."""
-        return any(
-            one.delivery.rule == name
-            and (one.state, one.settled_at) == (State.SUPERSEDED, self.now)
-            and read_bundle(one.delivery.bundle or "").kind is BundleKind.OVER
-            for one in self.records()
-        )
 
     def check_throttle(self, name: str) -> None:
         throttle = RULES[name].throttle
