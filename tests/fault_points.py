@@ -27,7 +27,19 @@ def _planned(plan: Any) -> bool:
 
 
 def _applied(applied: Any) -> bool:
-    return bool(applied.events)
+    return bool(applied.events and applied.rows)
+
+
+def _fired(applied: Any) -> bool:
+    return bool(applied.events and not applied.rows)
+
+
+def _tells_several(claimed: Any) -> bool:
+    return claimed is not None and bool(claimed.members)
+
+
+def _owes_several(owed: Any) -> bool:
+    return owed is not None and _tells_several(owed.claimed)
 
 
 def _overtaken(rechecked: Any) -> bool:
@@ -64,17 +76,23 @@ FAULT_POINTS: Final[Mapping[str, FaultPoint]] = {
     "run committed": FaultPoint("notifier.poller:Poller._end"),
     "lanes woken": FaultPoint("notifier.daemon:Daemon._wake"),
     "overtaken ones noted, not committed": FaultPoint("notifier.store.gate:recheck_head", counts=_overtaken),
-    "message put together, not committed": FaultPoint("notifier.store.outbox:close", counts=bool),
-    "its parts claimed, not committed": FaultPoint("notifier.store.bundles:start"),
     "stay noted, not committed": FaultPoint("notifier.store.watches:put"),
+    "stays written, not committed": FaultPoint("notifier.store.snapshot:apply", counts=_fired),
     "stays told": FaultPoint("notifier.timekeeper:Timekeeper.look", counts=bool),
+    "too much put off, not committed": FaultPoint("notifier.store.outbox:hold_back", counts=bool),
+    "message put together, not committed": FaultPoint("notifier.store.outbox:close", counts=_tells_several),
+    "its parts joined, not committed": FaultPoint("notifier.store.bundles:join"),
+    "its parts claimed, not committed": FaultPoint("notifier.store.bundles:start"),
+    "its parts claimed again, not committed": FaultPoint("notifier.store.bundles:with_members", counts=_tells_several),
     "delivery claimed, not committed": FaultPoint("notifier.store.outbox:claim", counts=bool),
     "next one claimed, not committed": FaultPoint("notifier.store.outbox:claim_young", counts=bool),
     "delivery claimed": FaultPoint("notifier.sender:Sender._claim", counts=bool),
+    "parts claimed": FaultPoint("notifier.sender:Sender._claim", counts=_owes_several),
     "message rendered": FaultPoint("notifier.core.message:Renderer.render"),
     "send begun": FaultPoint("notifier.channels.channel:Channel.send", "before"),
     "send answered": FaultPoint("notifier.sender:Sender._attempt"),
     "failure noted of a lane, not committed": FaultPoint("notifier.store.lanes:keep"),
+    "its parts recorded, not committed": FaultPoint("notifier.store.outbox:_settle_members"),
     "text deleted, not committed": FaultPoint("notifier.store.texts:prune_one"),
     "outcome recorded, not committed": FaultPoint("notifier.store.outbox:record"),
     "outcome committed": FaultPoint("notifier.sender:Sender._record"),
@@ -91,9 +109,8 @@ FAULT_POINTS: Final[Mapping[str, FaultPoint]] = {
 
 LABELS: Final = (*SEEN_FROM_OUTSIDE, *FAULT_POINTS)
 
-RARE: Final = frozenset(
-    label for label in LABELS if any(word in label for word in ("notice", "former", "lane", "overtaken", "stay"))
-)
+_RARELY: Final = ("notice", "former", "lane", "overtaken", "stay", "parts", "too much")
+RARE: Final = frozenset(label for label in LABELS if any(word in label for word in _RARELY))
 """Labels that a life passes once or so."""
 
 

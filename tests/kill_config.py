@@ -21,18 +21,25 @@ BRIEF: Final = "brief"
 GATHERED: Final = "desk"
 """The channel that is told of several changes at once."""
 
+THROTTLED: Final = "lobby"
+"""The channel that is told at once of what is too much, and not of what is not so any more; it refuses some."""
+
 OPERATOR: Final = "ops"
 ROUTES: Final[Mapping[str, Sequence[str]]] = {
     "everything": (FLAKY, PRIVILEGED, CHAT),
     "cancelled": (FLAKY,),
     "newest": (BRIEF,),
     "gathered": (GATHERED,),
+    "throttled": (THROTTLED,),
     "lasting": (BRIEF,),
 }
 """The rules, and whom they tell."""
 
 LASTING: Final = "lasting"
 """The rule that asks the clock, and is the only one that hears of that."""
+
+EXCUSED: Final = frozenset({BRIEF, THROTTLED})
+"""Channels that need not be told what was overtaken."""
 
 SHAKY: Final = "shaky"
 """The source that refuses us by turns, so that there is something to tell the operator."""
@@ -114,6 +121,12 @@ on = ["created", "discovered", "status_changed", "rescheduled", "reassigned", "r
 channels = {gathered}
 always = true
 group = {{ wait = "1s", most = 20 }}
+
+[[rule]]
+name = "throttled"
+on = ["created", "discovered", "status_changed", "rescheduled", "reassigned", "relocated", "updated", "vanished"]
+channels = {throttled}
+throttle = {{ most = 2, per = "2s" }}
 
 [[rule]]
 name = "lasting"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import reduce
 from typing import Final, Self
 
@@ -16,7 +17,8 @@ from notifier.core.event import Event
 from notifier.core.grant import NO_TEXTS, USUAL, mask
 from notifier.store import history
 from notifier.store.database import Store, Transaction
-from tests.kill_config import BRIEF, LASTING, OPERATOR, ROUTES
+from notifier.store.rows import moment_of, stored
+from tests.kill_config import EXCUSED, LASTING, OPERATOR, ROUTES
 from tests.ledger import GONE, Breach, Law, Owed, Told, breaches, repeats, state_of
 
 ALL: Final = 10**9
@@ -91,8 +93,8 @@ def total(reports: Iterable[Report]) -> Report:
     return reduce(Report.__add__, reports, Report())
 
 
-def reckon(store: Store, truth: Truth, told: Mapping[str, Sequence[Told]]) -> Report:
-    """Calls a store, and those who were told, to account."""
+def reckon(store: Store, truth: Truth, told: Mapping[str, Sequence[Told]], since: datetime) -> Report:
+    """Calls a store, and those who were told since a time, to account."""
     report = Report(audits=[audit_store(truth, store, "acme")])
     with store.reading() as tx:
         events = [(record.seq, record.event) for record in history.events(tx, ALL, source="acme")]
@@ -110,6 +112,7 @@ def reckon(store: Store, truth: Truth, told: Mapping[str, Sequence[Told]]) -> Re
         )
         report.breaches += breaches(channel, came, owed)
     report.breaches += _fired_twice(event for _, event in events)
+    report.breaches += [Breach(Law.NOT_FIRED, LASTING, f"appointment {id_}") for id_ in unwatched(store, since)]
     return report
 
 
@@ -129,7 +132,7 @@ def _owed(channel: str, events: Iterable[tuple[int, Event]], overtaken: Collecti
                     place=place,
                     before=_before(event),
                     after=_state(event),
-                    excused=channel == BRIEF and key in overtaken,
+                    excused=channel in EXCUSED and key in overtaken,
                 )
 
 
@@ -139,6 +142,17 @@ def _fired_twice(events: Iterable[Event]) -> Iterator[Breach]:
     for (appointment, began_at), times in stays.items():
         if times > 1:
             yield Breach(Law.FIRED_TWICE, LASTING, f"appointment {appointment}, since {began_at}: {times} times")
+
+
+def unwatched(store: Store, since: datetime) -> list[str]:
+    """Returns the appointments that were cancelled after a time and still are, with no record that they stay so."""
+    query = "SELECT id, status_since FROM appointment WHERE status = 'CANCELLED' AND vanished_at IS NULL"
+    with store.reading() as tx:
+        asked = sqlalchemy.text(f"{query} AND status_since > :since")
+        staying = tx.connection().execute(asked, {"since": stored(since)}).all()
+        firings = [(record.event.after.id, record.event.firing) for record in history.events(tx, ALL)]
+    told = {(id_, firing.began_at) for id_, firing in firings if firing}
+    return [id_ for id_, began_at in staying if (id_, moment_of(began_at)) not in told]
 
 
 def _state(event: Event) -> str:

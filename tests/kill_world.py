@@ -7,10 +7,11 @@ true and what was told are both known. Every kill is a SIGKILL, at a fault point
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from threading import Event, Lock, Thread
@@ -39,9 +40,10 @@ from tests.kill_config import (
     ROUTES,
     SHAKY,
     SWEEPS,
+    THROTTLED,
     configure,
 )
-from tests.kill_report import Report, reckon
+from tests.kill_report import Report, reckon, unwatched
 from tests.ledger import Ledger, Told, read_chat, read_webhook
 from tests.nursery import Child, Nursery
 
@@ -74,16 +76,17 @@ LAST_WORDS: Final = 4000
 """Characters of the log that are shown of a daemon that ended in another way than it should."""
 
 TROUBLE: Final = f"source {SHAKY}"
-RECEIVERS: Final = {
+RECEIVERS: Final[Mapping[str, Callable[[int, Request], Sequence[Told]]]] = {
     FLAKY: read_webhook,
     PRIVILEGED: read_webhook,
     CHAT: read_chat,
     BRIEF: read_webhook,
-    GATHERED: read_webhook,
+    GATHERED: partial(read_webhook, channel=GATHERED),
+    THROTTLED: partial(read_webhook, channel=THROTTLED),
     OPERATOR: read_webhook,
 }
 REFUSED_MESSAGES: Final = 0.1
-"""How many of their messages three of the channels refuse for the time being."""
+"""How many of their messages some of the channels refuse for the time being."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class World:
             api.script = self._script
             opened.enter_context(api)
             self._ledgers = {name: opened.enter_context(_listening(read)) for name, read in RECEIVERS.items()}
-            for name in (FLAKY, BRIEF, GATHERED):
+            for name in (FLAKY, BRIEF, GATHERED, THROTTLED):
                 self._ledgers[name].refuse(REFUSED_MESSAGES, seed)
             monitor = opened.enter_context(receiving())
             urls = {name: ledger.url for name, ledger in self._ledgers.items()}
@@ -140,6 +143,7 @@ class World:
             self._nursery = Nursery(self._log)
             opened.callback(self._nursery.close)
             self._live_until(self._all_read)
+            self._watched_since = utc_now()
             self._before = self._enterprise.keep_journal()
             self._bustle = _Bustle(self._enterprise, seed, lambda: self._count(State.PENDING) > BACKLOG)
             opened.callback(self._bustle.end)
@@ -176,7 +180,8 @@ class World:
         for name, row in self._enterprise.journal:
             truth.add(name, None if row is None else row.body)
         done = Report(kills=self._done.kills, missed=self._done.missed, seconds=[seconds], codes=[code])
-        return done + reckon(self._store, truth, {name: ledger.told for name, ledger in self._ledgers.items()})
+        told = {name: ledger.told for name, ledger in self._ledgers.items()}
+        return done + reckon(self._store, truth, told, self._watched_since)
 
     def _begin_life(self) -> None:
         """Waits until nothing of the former daemon is on its way any more."""
@@ -209,7 +214,7 @@ class World:
         if kill.label == "page asked for":
             self._page_strike = strike
         elif kill.label == "message out, not answered":
-            self._ledgers[self._chance.choice((*ROUTES["everything"], GATHERED))].strike = strike
+            self._ledgers[self._chance.choice((*ROUTES["everything"], GATHERED, THROTTLED))].strike = strike
         elif kill.label == "notice out, not answered":
             self._ledgers[OPERATOR].strike = strike
 
@@ -246,7 +251,8 @@ class World:
             unsent = any(count.unsent for count in notices.counts(tx, since).values())
             troubled = TROUBLE in notices.troubles(tx)
         waiting = any(map(self._count, (State.HELD, State.PENDING, State.SENDING)))
-        return not (waiting or unsent or troubled) and self._all_read(since)
+        staying = unwatched(self._store, self._watched_since)
+        return not (waiting or unsent or troubled or staying) and self._all_read(since)
 
     def _progress(self) -> int:
         return sum(len(ledger.told) for ledger in self._ledgers.values())

@@ -14,7 +14,7 @@ from typing import Any
 from notifier.core import digest
 from notifier.core.delivery import delivery_id
 from tests.fake_receiver import PATIENCE, RESET, Receiver, Reply, Request
-from tests.kill_config import CHAT, GATHERED
+from tests.kill_config import CHAT
 
 NOT_SAID = ""
 """The state in a message that does not tell it."""
@@ -79,7 +79,9 @@ class Law(StrEnum):
     OVERTAKEN = "overtaken"
     OUTDATED = "of which the last is not so any more"
     REGROUPED = "again with other changes"
+    ELSEWHERE = "of which one came in two messages"
     FIRED_TWICE = "twice of one stay"
+    NOT_FIRED = "lacking of a stay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,15 @@ def _regrouped(told: Sequence[Told]) -> Iterator[str]:
             yield message
 
 
+def _elsewhere(told: Sequence[Told]) -> Iterator[str]:
+    """Yields what came in one message, and came in another one again."""
+    homes: dict[tuple[str, str], Told] = {}
+    for one in told:
+        home = homes.setdefault((one.event, one.rule), one)
+        if home.message != one.message and (home.among or one.among):
+            yield f"{one.rule} of event {one.event}, in life {one.life}"
+
+
 def breaches(channel: str, told: Sequence[Told], owed: Collection[Owed]) -> Iterator[Breach]:
     """Yields the laws that are broken by what a channel was told, beside what was owed to it."""
 
@@ -139,6 +150,7 @@ def breaches(channel: str, told: Sequence[Told], owed: Collection[Owed]) -> Iter
         if times > 1:
             yield breach(Law.REPEATED_TWICE, f"{times} after life {life}")
     yield from (breach(Law.REGROUPED, what) for what in _regrouped(told))
+    yield from (breach(Law.ELSEWHERE, what) for what in _elsewhere(told))
     yield from (breach(Law.OVERTAKEN, what) for what in _overtaken(told, known))
     yield from (breach(Law.OUTDATED, what) for what in _outdated(told, owed))
 
@@ -228,13 +240,13 @@ class Ledger(Receiver):
                 self._changed.notify_all()
 
 
-def read_webhook(life: int, request: Request) -> Sequence[Told]:
-    """Reads the document that our webhooks post."""
+def read_webhook(life: int, request: Request, channel: str = "") -> Sequence[Told]:
+    """Reads the document that our webhooks post; the channel is needed where it may tell several things."""
     document, key = json.loads(request.body), request.headers["webhook-id"]
     if document["type"] != digest.TYPE:
         return [_read(life, key, document)]
     told = [_read(life, key, one) for one in document["data"]["items"]]
-    ids = [delivery_id(one.event, one.rule, GATHERED) for one in told]
+    ids = [delivery_id(one.event, one.rule, channel) for one in told]
     # By the id of one of them; by any other it is owed to nobody.
     return [replace(one, key=id_ if key in ids else key, among=key) for one, id_ in zip(told, ids, strict=True)]
 

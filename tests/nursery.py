@@ -13,14 +13,19 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from notifier import daemon
 from notifier.channels.channel import register_plugins
 from notifier.cli import main as command_line
 from tests.fault_points import die_at
 
 ROOT: Final = Path(__file__).parents[1]
+
+LOOK_EVERY: Final = timedelta(seconds=0.5)
+"""How often a daemon asks the clock: left to itself, most would die before they do so again."""
 
 PATIENCE: Final = 30.0
 """Seconds that a daemon, or the nursery, may take to end."""
@@ -86,6 +91,7 @@ def _obey() -> None:
     """Does as told, line by line, until the input ends."""
     # What a process does only once, and slowly, is done here for all of them.
     register_plugins()
+    vars(daemon)["LOOK_EVERY"] = LOOK_EVERY
     # A second thread would be missing in the children, and what it holds would be held for ever.
     assert threading.active_count() == 1
     former = 0

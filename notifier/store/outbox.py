@@ -165,7 +165,7 @@ def record(
     came = (ended, outcome.result.value, outcome.reason.value, outcome.status, outcome.detail)
     connection.execute(_END, (*came, *attempt))
     if claimed.members:
-        connection.execute(_SETTLE_MEMBERS, (*settled, *attempt))
+        _settle_members(connection, claimed, settled)
     for one in claimed.together:
         texts.prune_one(connection, one.delivery.id)
 
@@ -256,6 +256,11 @@ def _start(connection: sqlite3.Connection, head: Claimed, now: datetime) -> Clai
             bundles.join(connection, head)
         bundles.start(connection, started)
     return started
+
+
+def _settle_members(connection: sqlite3.Connection, leader: Claimed, settled: Sequence[object]) -> None:
+    """Lets the members of a message share what became of it."""
+    connection.execute(_SETTLE_MEMBERS, (*settled, leader.seq, leader.attempt))
 
 
 def _open_attempt(tx: Session, row: DeliveryRow) -> AttemptRow:

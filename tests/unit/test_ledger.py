@@ -57,6 +57,7 @@ def test_what_may_happen_breaks_no_law(told: Sequence[Told]) -> None:
         ([among(A2), among(A1), came(B1)], Law.OVERTAKEN),
         ([among(A1), among(A2), among(A1, 2), came(B1, 2)], Law.REGROUPED),
         ([among(A1), came(A2), among(A1, 2), among(B1, 2, "key-b1")], Law.OVERTAKEN),
+        ([among(A1), among(A2), among(B1), among(B1, 2, "key-b1")], Law.ELSEWHERE),
     ],
 )
 def test_what_must_not_happen_is_found(told: Sequence[Told], law: Law) -> None:
