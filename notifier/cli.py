@@ -53,6 +53,7 @@ from notifier.errors import ConfigError, NoStore, NotifierError
 from notifier.leaving import leave
 from notifier.loading import load_everything, load_planned
 from notifier.logs import LogFormat, configure_logs
+from notifier.metrics_view import show_metrics, show_refusal
 from notifier.naming import directories
 from notifier.poller import Poller
 from notifier.preview import make_preview
@@ -277,16 +278,22 @@ def events(path: Path, limit: int, appointment: str | None, since: timedelta | N
 @cli.command()
 @with_config
 @with_json
-def status(path: Path, as_json: bool) -> None:  # noqa: FBT001
+@click.option("--metrics", is_flag=True, help="Print gauges in the text format of Prometheus.")
+def status(path: Path, as_json: bool, metrics: bool) -> None:  # noqa: FBT001
     """Tell how the daemon is doing; exit with 1 unless it runs and its sources answer."""
     try:
         settings = load_planned(path, os.environ)
     except ConfigError as error:
+        if metrics:
+            click.echo(show_refusal(), nl=False)
         click.echo(f"{error}\nA daemon that runs goes on with what it read before this was written.", err=True)
         sys.exit(2)
     with Store.read_only(settings.store.url) as store:
         found = read_status(settings, store, utc_now())
-    click.echo(views.as_json(found) if as_json else show_status(found, settings.zone))
+    if metrics:
+        click.echo(show_metrics(found), nl=False)
+    else:
+        click.echo(views.as_json(found) if as_json else show_status(found, settings.zone))
     sys.exit(0 if found.healthy else 1)
 
 
