@@ -4,6 +4,7 @@ The state machine walks everywhere, and so comes seldom to the second try of a m
 each step leads to the next one, and every law of the machine is looked at after it.
 """
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +23,14 @@ def look(machine: BundleMachine) -> None:
     machine.nothing_is_lost_or_made_up()
     machine.nothing_is_doubled()
     machine.all_have_their_turn()
+
+
+def look_at_stories(machine: BundleMachine) -> None:
+    """Looks at what is told of each delivery: that it was too much is said once, however often it is put off."""
+    with machine.store.reading() as tx:
+        told = tx.connection().exec_driver_sql("SELECT story FROM delivery WHERE story IS NOT NULL").scalars().all()
+    for story in told:
+        assert [key for key, _ in orjson.loads(story)].count("throttle") <= 1
 
 
 def hand_back(machine: BundleMachine) -> None:
@@ -81,6 +90,7 @@ def test_no_more_than_a_throttle_lets_through(name: str, steps: list[tuple[int, 
             machine.commit(news, State.PENDING)
             machine.claim(1)
             look(machine)
+            look_at_stories(machine)
             meet(machine, Result.DELIVERED)
     finally:
         machine.teardown()

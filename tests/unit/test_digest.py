@@ -10,7 +10,7 @@ import pytest
 from notifier.core.bundle import Group, bundle_of
 from notifier.core.digest import COLUMNS, MAIL_LIMIT, Gathered, digest, digest_document, gathered
 from notifier.core.directory import Directory, Entry
-from notifier.core.document import document, document_size
+from notifier.core.document import document, document_size, say_instant
 from notifier.core.escape import Target
 from notifier.core.event import Event
 from notifier.core.grant import USUAL, Grant, grant_of, mask
@@ -154,3 +154,20 @@ def test_sources_may_differ() -> None:
     """Then the document is of all of them."""
     events = (MOVED, replace(event(appointment(id="9")), source="other"))
     assert digest_document(told(*events), "d1")["source"] == "/sources"
+
+
+def test_a_document_is_of_when_the_last_was_noticed() -> None:
+    """Whatever their order is."""
+    later = replace(MOVED, detected_at=GONE.detected_at + MINUTE)
+    for events in ((GONE, later), (later, GONE)):
+        assert digest_document(told(*events), "d1")["time"] == say_instant(later.detected_at)
+
+
+def test_a_table_stays_within_its_room() -> None:
+    """With what is counted below it; it is whole where there is room for that too."""
+    about, readers = told(MOVED, GONE, MISSED), Readers(BRUSSELS)
+    whole = digest(about, readers, Target.TEXT).body
+    for room in range(len(whole) // 2, len(whole) + 50):
+        body = digest(about, readers, Target.TEXT, room).body
+        assert len(body) <= room
+        assert body == whole or room < len(whole) + 20
