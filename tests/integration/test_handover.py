@@ -55,11 +55,12 @@ def cancel(engage: Simulator) -> None:
 def test_what_was_sent_is_recorded_before_the_next_one_begins(tmp_path: Path, engage: Simulator, store: Store) -> None:
     """A message whose send could not be put on record is not sent again by whoever takes over."""
     with receiving(HANG, Reply()) as crm, closing(other_writer(tmp_path)) as other:
-        with store.writing() as tx:
-            tx.connection().exec_driver_sql("PRAGMA busy_timeout = 10")
 
         def live(first: Daemon, _: Daemon, logs: Logs) -> bool:
             assert logs.wait_for("polled", WAIT)
+            # A start sets it as usual.
+            with store.writing() as tx:
+                tx.connection().exec_driver_sql("PRAGMA busy_timeout = 10")
             cancel(engage)
             assert crm.wait_for(1, WAIT)
             assert first.stopping.wait(WAIT)
