@@ -181,7 +181,7 @@ def _decide(asking: _Asking, watched: Watched, now: datetime) -> tuple[Sequence[
         return (), Progress()
     firings, progress = advance(watch, question.rule, begin, watched.progress, min(known, now), now)
     if not firings:
-        return None
+        return ((), watched.progress) if watched.moved else None
     events = [event_of(question.source, watch, resident.appointment, firing, now) for firing in firings]
     told = [event for event in events if _concerns(asking.rule, event)]
     # Who does not ask for the appointment as it is may do so when it has changed.

@@ -7,15 +7,16 @@ that the next look does not find it again before something is due, or its record
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
+from msgspec import structs
 from sqlmodel import Session, col, select
 
 from notifier.core.change import Kind
 from notifier.core.rule import Rule
-from notifier.core.watch import Progress, Resident, Watch
+from notifier.core.watch import Progress, Resident, Watch, begin_of
 from notifier.store import rows
 from notifier.store.driver import driver
 from notifier.store.tables import TimedRuleRow
@@ -29,7 +30,7 @@ _OPEN = (
 )
 _FIND = (
     "SELECT {moment}, appointment.id, appointment.digest, observed_at, asked_at, status_since, silent_at, state,"
-    " watch.since = status_since AND watch.bound IS {bound}, told, due_at, escalate_at"
+    " watch.since, watch.bound, told, due_at, escalate_at"
     " FROM appointment INDEXED BY {index} LEFT JOIN watch ON watch.source = appointment.source"
     " AND watch.appointment_id = appointment.id AND watch.rule = :rule"
     " WHERE appointment.source = :source AND status = {status} AND vanished_at IS NULL"
@@ -107,6 +108,8 @@ class Watched:
     digest: bytes
     progress: Progress
     place: Place
+    #: Whether its start or end is another one since, by which the stay still began when it did.
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +175,7 @@ def questions(
 def find(tx: Session, question: Question, after: Place, most: int) -> list[Watched]:
     """Returns the next appointments of which something may be due, in the order of their times and ids."""
     statement, values = bound_query(question, after, most)
-    return [_watched(found) for found in driver(tx).execute(statement, values)]
+    return [_watched(question.watch, found) for found in driver(tx).execute(statement, values)]
 
 
 def bound_query(question: Question, after: Place, most: int) -> tuple[str, dict[str, object]]:
@@ -254,8 +257,8 @@ def _bound(watch: Watch, resident: Resident) -> object:
     return rows.stored(appointment.end if watch.kind is Kind.OVERDUE else appointment.start)
 
 
-def _watched(found: sqlite3.Row) -> Watched:
-    moment, id_, digest, observed_at, asked_at, since, silent_at, state, same, told, due_at, escalate_at = found
+def _watched(watch: Watch, found: sqlite3.Row) -> Watched:
+    moment, id_, digest, observed_at, asked_at, since, silent_at, state, *former = found
     resident = Resident(
         appointment=rows.read_state(state),
         since=rows.moment_of(since),
@@ -263,8 +266,22 @@ def _watched(found: sqlite3.Row) -> Watched:
         observed_at=rows.moment_of(observed_at),
         asked_at=_moment(asked_at),
     )
+    former_since, former_bound, told, due_at, escalate_at = former
+    if former_since is None:
+        return Watched(resident, digest, Progress(), (moment, id_))
+    before = _with_bound(watch, replace(resident, since=rows.moment_of(former_since)), _moment(former_bound))
+    same = begin_of(watch, before) == begin_of(watch, resident)
     progress = Progress(told, _moment(due_at), _moment(escalate_at)) if same else Progress()
-    return Watched(resident, digest, progress, (moment, id_))
+    moved = same and _bound(watch, before) != _bound(watch, resident)
+    return Watched(resident, digest, progress, (moment, id_), moved)
+
+
+def _with_bound(watch: Watch, resident: Resident, bound: datetime | None) -> Resident:
+    """Returns a resident as it was when this was what `_bound` says of it."""
+    if watch.kind is Kind.STAYS:
+        return resident
+    end = {"end": bound} if watch.kind is Kind.OVERDUE else {"start": bound}
+    return replace(resident, appointment=structs.replace(resident.appointment, **end))
 
 
 def _moment(stored: str | None) -> datetime | None:

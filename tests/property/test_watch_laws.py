@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from notifier.core.change import Kind
@@ -86,6 +86,15 @@ def lived(world: TimedWorld, watch: Watch, steps: Sequence[Step]) -> Model:
     return model
 
 
+# Who moves within the time before its start is in the same stay.
+MOVES: list[Step] = [
+    (None, MINUTE, "ppl"),
+    (("status", "2", "INCOMING_REQUEST"), MINUTE, "ppl"),
+    (("move", "2", 5 * HOUR), HOUR, "ppl"),
+]
+
+
+@example(Watch(kind=Kind.BEFORE_START, statuses=UNCONFIRMED, span=DAY, escalate=Escalation(HOUR, ("boss",))), MOVES)
 @settings(max_examples=80)
 @given(WATCHES, st.lists(STEPS, min_size=3, max_size=20))
 def test_the_same_is_told_as_by_walking_through_everything(watch: Watch, steps: list[Step]) -> None:
