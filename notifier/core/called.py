@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from notifier.core.absence import batches, fits
 
@@ -28,6 +29,14 @@ class Called:
 
 
 NAMELESS: Final = Called()
+
+
+def zone_called(key: str) -> ZoneInfo | None:
+    """Returns the time zone of a name; None where there is none here: others may know newer ones."""
+    try:
+        return ZoneInfo(key) if key else None
+    except (ValueError, OSError, LookupError):
+        return None
 
 
 Key = tuple[str, str]

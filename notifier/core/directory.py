@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from notifier.core.called import Called
+from notifier.core.called import Called, zone_called
 from notifier.core.language import Language
 
 KINDS: Final = ("office", "subject", "employee")
@@ -47,7 +47,7 @@ class Directory:
         entries = dict(self.entries)
         for key, called in names.items():
             own = entries.get(key, _UNKNOWN)
-            zone = own.zone or (ZoneInfo(called.zone) if called.zone else None)
+            zone = own.zone or zone_called(called.zone)
             entries[key] = replace(own, name=own.name or called.name, zone=zone)
         return Directory(entries)
 

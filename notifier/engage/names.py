@@ -5,11 +5,10 @@ Little of it is documented. So nothing is expected of an answer, and what can't 
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
-from notifier.core.called import Called
+from notifier.core.called import Called, zone_called
 from notifier.errors import SourceUnavailable
 
 RESOURCES: Final = {"office": "offices", "subject": "subjects", "employee": "employees"}
@@ -72,9 +71,6 @@ def _translation(record: Mapping[str, Any], part: str) -> str:
 
 
 def _zone(record: Mapping[str, Any]) -> str:
-    """Returns the time zone, if there is one of this name here: the source may know newer ones."""
     name = record.get("timeZone")
-    try:
-        return ZoneInfo(name).key if isinstance(name, str) else ""
-    except (ValueError, OSError, LookupError):
-        return ""
+    zone = zone_called(name) if isinstance(name, str) else None
+    return zone.key if zone else ""

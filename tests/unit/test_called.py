@@ -104,6 +104,11 @@ def test_an_id_that_no_address_has_room_for_is_not_asked_for() -> None:
     assert askings([KEY, ("office", "é" * 200), ("office", "x" * 2000)], {}, {}, NOW) == [("office", ("12",))]
 
 
+def test_a_zone_that_is_not_known_here_is_none() -> None:
+    """A store may have been written where more time zones are known; nothing may fail over it."""
+    assert Directory().with_names({KEY: Called("Antwerp", "Mars/Olympus")}).entries == {KEY: Entry("Antwerp")}
+
+
 def test_the_team_goes_before_the_source() -> None:
     """What its directory says holds; what that leaves out is as the source says."""
     london, paris = ZoneInfo("Europe/London"), ZoneInfo("Europe/Paris")
