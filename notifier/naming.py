@@ -45,8 +45,8 @@ class _Progress:
 
     #: When the snapshot was last gone through; None before.
     full_at: datetime | None = None
-    #: Since when events were not looked at.
-    since: datetime | None = None
+    #: The newest event that was looked at.
+    seen: int = 0
     #: What is still to be asked for.
     left: frozenset[Key] = frozenset()
     #: When there was no answer, by kind.
@@ -133,16 +133,18 @@ class Naming:
             progress.full_at = None
         if progress.full_at is not None and timedelta(0) <= now - progress.full_at < FULL_EVERY:
             with self._store.reading() as tx:
-                progress.left |= names.lately(tx, source, kinds, progress.since or now)
-            progress.since = now
+                lately, progress.seen = names.lately(tx, source, kinds, progress.seen)
+            progress.left |= lately
             return False
         with self._store.reading() as tx:
-            mentioned = {kind: names.mentioned(tx, source, kind) for kind in kinds}
+            progress.seen = names.newest_event(tx)
+            needed = names.waiting(tx, source, kinds)
+            needed |= {(kind, id_) for kind in kinds for id_ in names.mentioned(tx, source, kind)}
         with self._store.writing() as tx:
-            for kind, ids in mentioned.items():
-                names.forget(tx, source, kind, ids)
-        progress.left |= {(kind, id_) for kind, ids in mentioned.items() for id_ in ids}
-        progress.full_at = progress.since = now
+            for kind in kinds:
+                names.forget(tx, source, kind, {id_ for of, id_ in needed if of == kind})
+        progress.left |= needed
+        progress.full_at = now
         return True
 
     def _ask(self, source: str, askings: Sequence[tuple[str, Sequence[str]]]) -> tuple[int, frozenset[str]]:

@@ -29,6 +29,10 @@ _MENTIONED: Final[Mapping[str, tuple[str, ...]]] = {
         _AUTHORS.format(field="updated_by"),
     ),
 }
+_WAITING = (
+    f"SELECT {rows.EVENT_COLUMNS}, told FROM delivery JOIN event ON event.id = delivery.event_id"  # noqa: S608 - our own names
+    " WHERE settled_at IS NULL AND source = ?"
+)
 _PUT = (
     "INSERT INTO name (source, kind, id, name, zone, asked_at) VALUES (?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (source, kind, id) DO UPDATE SET name = excluded.name, zone = excluded.zone,"
@@ -45,10 +49,26 @@ def mentioned(tx: Session, source: str, kind: str) -> frozenset[str]:
     return frozenset(str(one) for (one,) in found if one is not None)
 
 
-def lately(tx: Session, source: str, kinds: Collection[str], since: datetime) -> frozenset[Key]:
-    """Returns what events refer to that were noticed since then."""
-    query = select(EventRow.before, EventRow.after).where(EventRow.source == source, EventRow.detected_at >= since)
+def newest_event(tx: Session) -> int:
+    """Returns the number of the newest event; 0 where there is none."""
+    return tx.exec(select(func.max(EventRow.seq))).one() or 0
+
+
+def lately(tx: Session, source: str, kinds: Collection[str], seen: int) -> tuple[frozenset[Key], int]:
+    """Returns what events refer to that were recorded after the one of this number, and that of the newest."""
+    # Not by a time: an event is noticed before it is recorded.
+    query = select(EventRow.before, EventRow.after).where(EventRow.source == source, col(EventRow.seq) > seen)
     states = (rows.read_state(text) for pair in tx.exec(query) for text in pair if text is not None)
+    return _of(kinds, states), newest_event(tx)
+
+
+def waiting(tx: Session, source: str, kinds: Collection[str]) -> frozenset[Key]:
+    """Returns what the messages refer to that are still to be sent."""
+    events = (rows.read_event(columns, told) for *columns, told in driver(tx).execute(_WAITING, (source,)))
+    return _of(kinds, (state for event in events for state in (event.before, event.after) if state is not None))
+
+
+def _of(kinds: Collection[str], states: Iterable[Appointment]) -> frozenset[Key]:
     return frozenset((kind, id_) for state in states for kind, id_ in _refers(state) if kind in kinds)
 
 
