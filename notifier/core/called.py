@@ -65,15 +65,16 @@ def askings(
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Returns what to ask for of what is wanted, in batches of a kind: what is not known, or was for too long.
 
-    An id for which no address has room is never asked for.
+    The kind of which there are fewest comes first: offices do not wait for thousands of people. An id for which no
+    address has room is never asked for.
     """
     refused = {kind for kind, one in refusals.items() if _is_young(one.refused_at, MISSING_AGE, now)}
-    old = [key for key in wanted if key[0] not in refused and fits(key[1]) and not _is_fresh(known.get(key), now)]
-    return [
-        (kind, batch)
-        for kind in sorted({kind for kind, _ in old})
-        for batch in batches([id_ for of, id_ in old if of == kind], AT_ONCE)
-    ]
+    old: dict[str, list[str]] = {}
+    for kind, id_ in wanted:
+        if kind not in refused and fits(id_) and not _is_fresh(known.get((kind, id_)), now):
+            old.setdefault(kind, []).append(id_)
+    few_first = sorted(old.items(), key=lambda of: (len(of[1]), of[0]))
+    return [(kind, batch) for kind, ids in few_first for batch in batches(ids, AT_ONCE)]
 
 
 def _is_fresh(answered: Answered | None, now: datetime) -> bool:

@@ -91,6 +91,12 @@ def test_who_refused_is_left_alone_for_a_day() -> None:
     assert len(askings(wanted, {}, refused, NOW + SECOND)) == 2
 
 
+def test_few_do_not_wait_for_many() -> None:
+    """What there are fewest of is asked for first: offices before the people who work there."""
+    wanted = [*(("employee", str(number)) for number in range(60)), KEY, ("subject", "51"), ("subject", "52")]
+    assert [kind for kind, _ in askings(wanted, {}, {}, NOW)] == ["office", "subject", *["employee"] * 3]
+
+
 def test_many_are_asked_for_in_pages() -> None:
     """No more at once than a source gives on one page."""
     wanted = [("office", str(number)) for number in range(60)]
