@@ -26,7 +26,7 @@ from notifier.core.called import Called
 from notifier.core.sweep import Filters, Span
 from notifier.engage.answer import QueryRefused, Record, SourceBusy, check_status, http_date, page_of
 from notifier.engage.budget import LAST, Budget
-from notifier.engage.names import CAUSES, RESOURCES, names_in
+from notifier.engage.names import CAUSES, RESOURCES, names_in, with_any
 from notifier.engage.query import Query, query_of, write_time
 from notifier.engage.remembered import Listed, Recall, nothing
 from notifier.engage.token import TokenSource
@@ -112,6 +112,8 @@ class _Request(Generic[Asked]):
     read: Callable[["_Answer", datetime], Asked]
     #: How long it may take; None for as long as a page may.
     seconds: float | None = None
+    #: The languages of the answer; empty for those of the endpoint.
+    languages: str = ""
 
 
 class SourceOverflow(SourceUnavailable):
@@ -210,13 +212,9 @@ class EngageClient:
                 future.cancel()
 
     def names(self, kind: str, ids: Sequence[str]) -> dict[str, Called]:
-        """Returns what the source calls these; whoever it does not name is left out.
+        """Returns what the source calls these, as many as fit an address; whoever it does not name is left out.
 
         All else goes first. It is asked for once and not for long, since a poll may wait for its place.
-
-        Args:
-            kind: one of RESOURCES.
-            ids: as many as fit an address.
 
         Raises:
             NotGiven: we may not ask, or there is no such list.
@@ -229,7 +227,8 @@ class EngageClient:
 
         query = [*(("id[]", id_) for id_ in ids), ("limit", str(len(ids)))]
         url = f"{self._url}/{RESOURCES[kind]}"
-        return self._try(_Request(url, query, LAST, read, NAMES_SECONDS), 1)
+        languages = with_any(self._endpoint.accept_language)
+        return self._try(_Request(url, query, LAST, read, NAMES_SECONDS, languages), 1)
 
     def _since(self, since: datetime | None) -> Query:
         name = self._endpoint.updated_since
@@ -293,7 +292,7 @@ class EngageClient:
         headers = {
             "Authorization": f"Bearer {token}",
             "X-Correlation-Id": correlation,
-            "Accept-Language": self._endpoint.accept_language,
+            "Accept-Language": request.languages or self._endpoint.accept_language,
         }
         told = log.bind(correlation_id=correlation, url=request.url, attempt=attempt)
         with self._budget.request(request.urgency):

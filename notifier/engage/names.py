@@ -29,6 +29,13 @@ CAUSES: Final[Mapping[str, Mapping[int, str]]] = {
 """What is likely behind an answer that is no list, by the kind that was asked for and the status."""
 
 
+def with_any(languages: str) -> str:
+    """Returns the languages with any other one last: in one that a name lacks, a list says that there is none."""
+    # The API's own example has a space where the standard wants a comma.
+    wanted = {one.partition(";")[0] for one in languages.replace(",", " ").split()}
+    return languages if "*" in wanted else f"{languages}, *;q=0.1"
+
+
 def names_in(kind: str, body: bytes) -> dict[str, Called]:
     """Returns what an answer says, by id; whoever is left out has no name.
 
