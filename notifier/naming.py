@@ -29,6 +29,9 @@ LOOK_EVERY: Final = timedelta(minutes=1)
 FULL_EVERY: Final = timedelta(hours=1)
 """How often all of the snapshot is gone through, for new names and for those that nobody needs any more."""
 
+GROWN_EVERY: Final = timedelta(minutes=10)
+"""How often it is while polls store much at first sight: it costs about a second per 100,000 appointments."""
+
 PAUSE: Final = timedelta(minutes=10)
 """How long nobody asks again for a kind for which no answer came."""
 
@@ -45,12 +48,20 @@ class _Progress:
 
     #: When the snapshot was last gone through; None before.
     full_at: datetime | None = None
+    #: Whether anybody was found in it.
+    found: bool = False
     #: The newest event that was looked at.
     seen: int = 0
     #: What is still to be asked for.
     left: frozenset[Key] = frozenset()
     #: When there was no answer, by kind.
     paused_at: dict[str, datetime] = field(default_factory=dict)
+
+    def is_due(self, now: datetime, *, grown: bool) -> bool:
+        """Whether the snapshot is to be gone through: at once when a first fill begins."""
+        if self.full_at is None or (grown and not self.found):
+            return True
+        return not timedelta(0) <= now - self.full_at < (GROWN_EVERY if grown else FULL_EVERY)
 
     def ready(self, now: datetime) -> frozenset[Key]:
         """Returns what is left of the kinds that may be asked for now."""
@@ -127,15 +138,17 @@ class Naming:
 
     def _gather(self, source: str, progress: _Progress, now: datetime) -> bool:
         """Adds to what is left what has come since; returns whether names were forgotten that nobody needs."""
+        if progress.is_due(now, grown=source in self._grown):
+            self._gather_all(source, progress, now)
+            return True
+        with self._store.reading() as tx:
+            lately, progress.seen = names.lately(tx, source, self._kinds[source], progress.seen)
+        progress.left |= lately
+        return False
+
+    def _gather_all(self, source: str, progress: _Progress, now: datetime) -> None:
         kinds = self._kinds[source]
-        if source in self._grown:
-            self._grown.discard(source)
-            progress.full_at = None
-        if progress.full_at is not None and timedelta(0) <= now - progress.full_at < FULL_EVERY:
-            with self._store.reading() as tx:
-                lately, progress.seen = names.lately(tx, source, kinds, progress.seen)
-            progress.left |= lately
-            return False
+        self._grown.discard(source)
         with self._store.reading() as tx:
             progress.seen = names.newest_event(tx)
             needed = names.waiting(tx, source, kinds)
@@ -144,8 +157,7 @@ class Naming:
             for kind in kinds:
                 names.forget(tx, source, kind, {id_ for of, id_ in needed if of == kind})
         progress.left |= needed
-        progress.full_at = now
-        return True
+        progress.full_at, progress.found = now, bool(needed)
 
     def _ask(self, source: str, askings: Sequence[tuple[str, Sequence[str]]]) -> tuple[int, frozenset[str]]:
         """Asks for one batch after the other; returns how many were answered, and the kinds for which one was not.

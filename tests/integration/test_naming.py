@@ -13,7 +13,7 @@ import pytest
 from notifier.clock import utc_now
 from notifier.core.called import MISSING_AGE, Called
 from notifier.core.directory import NO_DIRECTORY, Directory, Entry
-from notifier.core.sweep import Span, SweepOutcome, SweepRun
+from notifier.core.sweep import Span
 from notifier.daemon import Daemon
 from notifier.engage import client
 from notifier.engage.simulated.document import Booking
@@ -24,7 +24,7 @@ from notifier.engage.simulated.grants import READ
 from notifier.engage.simulated.named import SCOPES, office
 from notifier.engage.simulator import Simulator
 from notifier.naming import FULL_EVERY, MOST, PAUSE, Naming
-from notifier.store import names, snapshot
+from notifier.store import names
 from notifier.store.database import Store
 from notifier.wiring import open_clients
 from tests.builders import rule
@@ -32,7 +32,6 @@ from tests.captured_logs import captured_logs
 from tests.configured import settings, source
 from tests.fake_receiver import receiving
 from tests.simulated import WAIT, HandClock
-from tests.store_values import appointment, known, plan
 
 ALL = (READ, *(scope for (scope,) in SCOPES.values()))
 KINDS = ("office", "subject", "employee")
@@ -346,23 +345,6 @@ def test_a_list_that_never_answers_is_given_up(
     assert [one["error"].partition(" (")[0] for one in logs.of("names_unavailable")] == ["no answer in time"]
     assert asked_names(polled).count("employees") <= 1
     assert {kind for kind, _ in on_record(store)} == {"office", "subject"}
-
-
-def test_what_a_first_fill_brings_is_named_soon(
-    tmp_path: Path, polled: Simulator, store: Store, clock: HandClock
-) -> None:
-    """Where many came in silence after the snapshot was gone through, it is gone through again."""
-    with naming(tmp_path, polled, store, clock, []) as here:
-        here.look()
-        polled.enterprise.create(utc_now(), Booking(start=utc_now(), office="14"))
-        now, ok = clock.now, SweepOutcome.OK
-        with store.writing() as tx:
-            snapshot.apply(tx, plan(rows=[known(appointment("a9", office="14"))]), now)
-        here.look()
-        assert ("office", "14") not in on_record(store)
-        here.heard(SweepRun(source="acme", sweep="near", started_at=now, finished_at=now, outcome=ok, baseline=1))
-        here.look()
-    assert on_record(store)["office", "14"].name == "Liège"
 
 
 def test_no_log_has_a_name(tmp_path: Path, named: Simulator, store: Store) -> None:

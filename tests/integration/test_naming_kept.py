@@ -13,18 +13,19 @@ from msgspec import structs
 from notifier.core.delivery import Outcome, Reason, Result, Settlement, State
 from notifier.core.directory import NO_DIRECTORY
 from notifier.core.event import Event
+from notifier.core.sweep import SweepOutcome, SweepRun
 from notifier.daemon import Daemon
 from notifier.engage.simulated.grants import READ
 from notifier.engage.simulated.named import SCOPES
 from notifier.engage.simulator import Simulator
-from notifier.naming import FULL_EVERY, LOOK_EVERY, Naming
+from notifier.naming import FULL_EVERY, GROWN_EVERY, LOOK_EVERY, Naming
 from notifier.store import names, outbox, snapshot
 from notifier.store.database import Store
 from notifier.store.driver import driver
 from notifier.wiring import open_clients
 from tests.configured import settings, source
 from tests.simulated import HandClock
-from tests.store_values import cancelled, owed, plan
+from tests.store_values import appointment, cancelled, known, owed, plan
 
 
 @pytest.fixture
@@ -98,3 +99,38 @@ def test_what_a_waiting_message_names_is_kept(
             outbox.record(driver(tx), claimed, delivered, done, clock.now)
         here.look()
     assert waited.isdisjoint(on_record(store))
+
+
+def arrive(store: Store, id_: str, office: str, here: Naming, clock: HandClock) -> None:
+    """Puts an appointment into the snapshot at first sight, which makes no event, and says so."""
+    with store.writing() as tx:
+        snapshot.apply(tx, plan(rows=[known(appointment(id_, office=office))]), clock.now)
+    now, ok = clock.now, SweepOutcome.OK
+    here.heard(SweepRun(source="acme", sweep="near", started_at=now, finished_at=now, outcome=ok, baseline=1))
+
+
+def test_the_first_fill_is_named_at_once(tmp_path: Path, engage: Simulator, store: Store, clock: HandClock) -> None:
+    """A look that finds nobody keeps none from being found by the next."""
+    engage.scopes = (READ, *(scope for (scope,) in SCOPES.values()))
+    with naming(tmp_path, engage, store, clock) as here:
+        here.look()
+        arrive(store, "a9", "14", here, clock)
+        clock.now += LOOK_EVERY
+        here.look()
+    assert ("office", "14") in on_record(store)
+
+
+def test_what_comes_in_silence_is_named_soon(tmp_path: Path, polled: Simulator, store: Store, clock: HandClock) -> None:
+    """Before the hour is over, but not at every look: a snapshot of thousands takes its time to go through."""
+    with naming(tmp_path, polled, store, clock) as here:
+        here.look()
+        arrive(store, "a9", "14", here, clock)
+        clock.now += GROWN_EVERY - timedelta(seconds=1)
+        here.look()
+        assert ("office", "14") not in on_record(store)
+        clock.now += timedelta(seconds=1)
+        here.look()
+        assert ("office", "14") in on_record(store)
+        arrive(store, "a10", "13", here, clock)
+        here.look()
+    assert ("office", "13") not in on_record(store)
