@@ -24,9 +24,11 @@ from notifier.config.settings import load_settings
 from notifier.core.delivery import State
 from notifier.core.language import ENGLISH
 from notifier.daemon import Daemon
+from notifier.engage.names import RESOURCES, names_in
 from notifier.engage.simulated.enterprise import Enterprise
 from notifier.engage.simulated.faults import OFF, Faults
 from notifier.engage.simulated.life import Happening, Life
+from notifier.engage.simulated.named import Named
 from notifier.engage.simulated.slip import NEVER, Slip, SlipKind
 from notifier.engage.simulator import Simulator
 from notifier.store import history, snapshot, sweeps
@@ -82,7 +84,8 @@ every = "1s"
 
 [channels.team]
 url = "console://"
-"""
+
+{directory}"""
 
 _CREDENTIALS = """\
 token = "{token}"
@@ -312,16 +315,28 @@ def _daemon(folder: Path, api: Simulator, store: Store, clock: Clock, *, faults:
         token_url=api.token_url,
         client_id=api.client_id,
         client_secret=api.client_secret,
+        directory=_directory(api.named),
     )
     config.write_text(filled, encoding="utf-8")
     settings = load_settings(config, {})
     return Daemon(settings, load_rulebook(settings), store, clock=clock)
 
 
+def _directory(named: Named) -> str:
+    """Returns tables of what the enterprise calls its people and places: appointments have only their ids."""
+    lists = {kind: names_in(kind, named.answer(of, "limit=100").body) for kind, of in RESOURCES.items()}
+    return "\n".join(
+        f"[directory.{kind}s.{id_}]\nname = '{called.name}'\n"
+        for kind, known in lists.items()
+        for id_, called in known.items()
+    )
+
+
 def _welcome(seed: int, appointments: int) -> str:
     return (
         f"A made-up enterprise with {appointments} appointments; it is {ENGLISH.say_moment(MORNING, ZONE)} there.\n"
         f"Nothing leaves this machine. Life number {seed} (--seed); Ctrl-C ends it.\n"
+        "After ● stands what is done there, by ids; in the frame what the team is told, by its own names.\n"
     )
 
 
