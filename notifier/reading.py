@@ -351,8 +351,10 @@ class Reader:
 
     def _others_known(self, look: PageLook, known: Mapping[str, bytes], reading: Reading) -> Mapping[str, bytes]:
         """Returns the digests of what a page lists beside what it should list; at a first look that is all new."""
+        if reading.first:
+            return {}
         strangers = [one for one in look.listed.ids if one is not None and one not in known]
-        if reading.first or not strangers:
+        if not strangers:
             return {}
         with self._store.reading() as tx:
             return snapshot.digests(tx, self._source, strangers)

@@ -6,10 +6,11 @@ count as a change: the fields that move at every write (`updated_at` and kin) de
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal, get_args
 
 from msgspec import Struct
 
-STATUSES = (
+KnownStatus = Literal[
     "ACCEPTED",
     "ALTERNATIVE_DATE_REQUESTED",
     "CANCELLED",
@@ -17,13 +18,15 @@ STATUSES = (
     "INCOMING_REQUEST",
     "NO_SHOW",
     "OUTGOING_INVITE",
-)
+]
+STATUSES: tuple[str, ...] = get_args(KnownStatus)
 """The documented statuses; the vendor may add more, which pass as text."""
 
 ENDINGS = frozenset({"CANCELLED", "COMPLETED", "NO_SHOW"})
 """Statuses in which no appointment begins, and after which seldom another follows; none is final for certain."""
 
-MEETING_TYPES = ("OFFICE", "ON_LOCATION", "PHONE", "VIDEO")
+KnownMeetingType = Literal["OFFICE", "ON_LOCATION", "PHONE", "VIDEO"]
+MEETING_TYPES: tuple[str, ...] = get_args(KnownMeetingType)
 """The documented meeting types; the vendor may add more, which pass as text."""
 
 TEXT_FIELDS = ("answers", "internal_notes", "location", "message_for_customer", "metadata", "video_links")

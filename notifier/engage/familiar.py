@@ -5,10 +5,12 @@ long. Whatever is unfamiliar here in any way is no error: it is left to `payload
 """
 
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
+
+from notifier.core.appointment import KnownMeetingType, KnownStatus
 
 Word = Annotated[str, Meta(min_length=1)]
 
@@ -22,8 +24,8 @@ class FamiliarReference(Struct, gc=False):
 class FamiliarParticipant(Struct, rename="camel", gc=False):
     """Somebody who takes part."""
 
-    role: str
-    type: str
+    role: Literal["PRIMARY", "SECONDARY"]
+    type: Literal["CUSTOMER", "EMPLOYEE"]
     participant: FamiliarReference
     video_url: str | None = None
     video_test_url: str | None = None
@@ -33,13 +35,13 @@ class FamiliarRecord(Struct, rename="camel", forbid_unknown_fields=True, gc=Fals
     """A record in which nothing is odd; what may be left out and what may be null are told apart where it matters."""
 
     id: Word
-    status: Word
+    status: KnownStatus
     updated_at: datetime
     start: datetime | None = None
     end: datetime | None = None
     created_at: datetime | None = None
     external_id: str | None = None
-    meeting_type: Word | UnsetType = UNSET
+    meeting_type: KnownMeetingType | UnsetType = UNSET
     office: FamiliarReference | UnsetType = UNSET
     subject: FamiliarReference | UnsetType = UNSET
     listing: FamiliarReference | None = None

@@ -26,14 +26,15 @@ _VERDICT_FIELDS = Verdict.__struct_fields__
 #: Fields of an appointment that JSON does not give back as they were.
 _TIMES = frozenset({"start", "end", "created_at", "updated_at"})
 _LISTS = frozenset({"other_employees", "other_customers"})
-_state_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder()
+_encode, _encode_into = _encoder.encode, _encoder.encode_into
 _decode_state = msgspec.json.Decoder(Appointment).decode
 _decode_firing = msgspec.json.Decoder(Firing).decode
 
 
 def write_state(appointment: Appointment) -> str:
     """Returns the whole appointment as JSON; what it does not have is left out."""
-    return _state_encoder.encode(appointment).decode()
+    return _encode(appointment).decode()
 
 
 def read_state(text: str) -> Appointment:
@@ -67,7 +68,7 @@ def known_rows(source: str, rows: Iterable[Known]) -> Iterator[tuple[Any, ...]]:
         end, silent_at, updated_at = appointment.end, known.silent_at, _written(appointment.updated_at)
         if known.observed_at is not observed_at:  # a whole page was, at the same moment
             observed_at, observed = known.observed_at, _written(known.observed_at)
-        _state_encoder.encode_into(appointment, state)  # in half the time that it takes to a place of its own
+        _encode_into(appointment, state)  # in half the time that it takes to a place of its own
         yield (
             source,
             appointment.id,
@@ -250,9 +251,9 @@ def _written(moment: datetime) -> str:
         if moment.utcoffset() is None:
             raise ValueError(f"{moment} does not say which time zone it means")
         moment = moment.astimezone(UTC)
-    # What isoformat would say, in half the time; there are three of these in every row of a first look.
-    text = orjson.dumps(moment).decode()
-    return f"{text[1:11]} {text[12:27]}" if moment.microsecond else f"{text[1:11]} {text[12:20]}.000000"
+    # What isoformat would say, in a third of the time; there are three of these in every row of a first look.
+    text = _encode(moment).decode().replace("T", " ")
+    return text[1:27] if moment.microsecond else f"{text[1:20]}.000000"
 
 
 def moment_of(stored: str) -> datetime:
