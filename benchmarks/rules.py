@@ -21,8 +21,9 @@ from notifier.core.escape import Target, defuse
 from notifier.core.event import Event
 from notifier.core.message import Renderer
 from notifier.core.readers import Readers
-from notifier.core.rule import Rule, field_among, lead_time, on_kinds, shared, to_status, walk
+from notifier.core.rule import Rule, field_among, lead_time, on_kinds, shared, to_status
 from notifier.core.template import TemplateFailed, Templates
+from notifier.core.walk import Rules, walk
 from tests.builders import NOW, appointment, event, seen
 from tests.hostile import COSTLY_CONDITIONS, LABORIOUS, crowded
 
@@ -33,9 +34,9 @@ LEAST_RUNS = 3
 Step = Callable[[Event], object]
 
 
-def made_rules(count: int) -> tuple[Rule, ...]:
+def made_rules(count: int) -> Rules:
     """Returns rules that each ask for a kind, a status, two offices and a lead time, as the rulebook makes them."""
-    return tuple(
+    return Rules(
         Rule(
             name=f"rule {number}",
             description="",

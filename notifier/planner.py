@@ -11,8 +11,8 @@ from notifier.core.event import Event
 from notifier.core.grant import Grant
 from notifier.core.plan import Known, Observation, Plan, make_plan, plan_again
 from notifier.core.recipients import Recipients
-from notifier.core.rule import Rule
 from notifier.core.sweep import Look
+from notifier.core.walk import Rules
 from notifier.store import silences, snapshot
 from notifier.store.database import Transaction
 
@@ -21,7 +21,7 @@ from notifier.store.database import Transaction
 class Planner:
     """What a plan depends on that people have said once for all."""
 
-    rules: Sequence[Rule]
+    rules: Rules
     grants: Mapping[str, Grant]
     recipients: Recipients
 

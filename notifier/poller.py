@@ -21,6 +21,7 @@ from notifier.core.recipients import NOBODY_ELSE, Recipients, possible_channels
 from notifier.core.rule import Rule
 from notifier.core.stray import Fate
 from notifier.core.sweep import Sweep, SweepOutcome, SweepRun, Window, reach
+from notifier.core.walk import Rules
 from notifier.engage.answer import QueryRefused
 from notifier.engage.client import EngageClient
 from notifier.engage.remembered import PageMemory
@@ -61,7 +62,7 @@ class Poller:
         self._source = source
         self._client = client
         self._store = store
-        self._planner = Planner(rules, grants, recipients)
+        self._planner = Planner(Rules(rules), grants, recipients)
         self._clock = clock
         self._manner = manner
         self._reader = Reader(source, client, store, watch, _told_texts(rules, grants, recipients))

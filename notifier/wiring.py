@@ -16,6 +16,7 @@ from notifier.core.readers import Readers
 from notifier.core.recipients import Recipients
 from notifier.core.rule import Rule
 from notifier.core.sweep import Sweep
+from notifier.core.walk import Rules
 from notifier.engage.budget import Budget
 from notifier.engage.client import Endpoint, EngageClient, post_form
 from notifier.engage.token import ClientCredentials, FixedToken, TokenSource
@@ -83,7 +84,7 @@ def recipients_of(settings: Settings) -> Recipients:
 
 def planner_of(settings: Settings, rules: Sequence[Rule]) -> Planner:
     """Returns what decides who is told of what."""
-    return Planner(rules, grants_of(settings), recipients_of(settings))
+    return Planner(Rules(rules), grants_of(settings), recipients_of(settings))
 
 
 def open_timekeeper(

@@ -17,9 +17,10 @@ from notifier.core.event import Event, event_id
 from notifier.core.grant import Grant
 from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.route import Context, route
-from notifier.core.rule import Rule, Verdict, walk
+from notifier.core.rule import Rule, Verdict
 from notifier.core.silence import Silence
 from notifier.core.sweep import FirstSight, Look, first_sight
+from notifier.core.walk import walk
 from notifier.core.watch import CLOCK
 
 NO_GRANTS: Mapping[str, Grant] = {}

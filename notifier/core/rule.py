@@ -65,7 +65,9 @@ class Requirement:
     say: Callable[[Any], str]
     #: The same for programs, where the key takes a list: an event that meets it has one of these.
     values: frozenset[str] = frozenset()
-    #: The same for a key that takes durations: an event that meets it lies within; it may still fail.
+    #: Whether what it sees is a list, and one of the values in it is all that it takes.
+    listed: bool = False
+    #: As `values`, for a key that takes durations: an event that meets it lies within; it may still fail.
     bounds: Bounds = ANY_DURATION
 
     def check(self, event: Event) -> tuple[bool, str]:
@@ -112,14 +114,6 @@ class Rule:
         return tuple(dict.fromkeys([*self.channels, *(escalate.channels if escalate else ())]))
 
 
-class _Sight(Struct):
-    """What requirements that look at the same have seen of one event; they say it alike."""
-
-    value: Any
-    #: For people; None until somebody asks.
-    said: str | None = None
-
-
 class Verdict(Struct, frozen=True, gc=False):
     """What one rule said to one event, and why; a struct, since there is one for every event and rule."""
 
@@ -141,79 +135,15 @@ TOO_LATE = "max_age"
 """The key of a verdict on an event that met all the others, and was noticed too late to be told."""
 
 
-Sights = dict[Callable[[Event], Any], _Sight]
-
-
 def judge(rule: Rule, event: Event) -> Verdict:
     """Returns the rule's verdict on the event: a match, or the first key that failed with what it saw."""
-    return _judge(rule, event, {})
-
-
-def walk(rules: Sequence[Rule], event: Event) -> tuple[Verdict, ...]:
-    """Returns every rule's verdict on the event, in the order of the rules; a match with `stop` ends the walk.
-
-    Fallbacks are asked last, and only where no other rule took the event; a `stop` of one of them is for the others.
-    What the clock made is for the rule that asked, and for no other.
-    """
-    if event.firing is not None:
-        rules = [rule for rule in rules if rule.name == event.firing.rule]
-    seen: Sights = {}
-    verdicts: list[Verdict] = []
-    taken, fallbacks = "", False
-    for number, rule in enumerate(rules):
-        if rule.fallback:
-            fallbacks = True
-            verdicts.append(_failed(rule.name, TAKEN, "", ""))
-            continue
-        verdict = _judge(rule, event, seen)
-        verdicts.append(verdict)
-        taken = taken or (rule.name if verdict.matched else "")
-        if verdict.matched and rule.stop:
-            spared = rules[number + 1 :]
-            verdicts += [_failed(later.name, STOPPED, "", rule.name) for later in spared]
-            break
-    if fallbacks:
-        _fall_back(rules, event, seen, verdicts, taken)
-    return tuple(verdicts)
-
-
-def _fall_back(
-    rules: Sequence[Rule],
-    event: Event,
-    seen: Sights,
-    verdicts: list[Verdict],
-    taken: str,
-) -> None:
-    """Puts in the verdicts of the fallbacks, where these were left open; `taken` is the rule that took the event."""
-    stopped = ""
-    for number, rule in enumerate(rules):
-        if not rule.fallback or verdicts[number].key == STOPPED:
-            continue
-        if taken:
-            verdicts[number] = _failed(rule.name, TAKEN, "", taken)
-        elif stopped:
-            verdicts[number] = _failed(rule.name, STOPPED, "", stopped)
-        else:
-            verdicts[number] = _judge(rule, event, seen)
-            stopped = rule.name if rule.stop and verdicts[number].matched else ""
-
-
-def _judge(rule: Rule, event: Event, seen: Sights) -> Verdict:
-    """Judges with what was seen of the event already, and adds to it."""
     for requirement in rule.requirements:
-        see = requirement.see
-        sight = seen.get(see)
-        if sight is None:
-            sight = seen[see] = _Sight(see(event))
-        if not requirement.meets(sight.value):
-            if sight.said is None:
-                sight.said = requirement.say(sight.value)
-            return _failed(rule.name, requirement.key, requirement.wanted, sight.said)
-    return Verdict(rule.name, True)  # noqa: FBT003 - by its place, which is faster than by its name
-
-
-def _failed(rule: str, key: str, wanted: str, saw: str) -> Verdict:
-    return Verdict(rule, False, key, wanted, saw)  # noqa: FBT003
+        seen = requirement.see(event)
+        if not requirement.meets(seen):
+            return Verdict(
+                rule.name, matched=False, key=requirement.key, wanted=requirement.wanted, saw=requirement.say(seen)
+            )
+    return Verdict(rule.name, matched=True)
 
 
 @lru_cache(maxsize=10_000)
@@ -270,6 +200,7 @@ def field_among(name: str, values: Iterable[str]) -> Requirement:
         lambda seen: not wanted.isdisjoint(seen),
         lambda seen: _say_list(seen) or "none",
         values=wanted,
+        listed=True,
     )
 
 
@@ -284,6 +215,7 @@ def changed_any(names: Iterable[str]) -> Requirement:
         lambda seen: not wanted.isdisjoint(seen),
         lambda seen: _say_list(seen) or "nothing",
         values=wanted,
+        listed=True,
     )
 
 

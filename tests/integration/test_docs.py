@@ -64,10 +64,11 @@ from notifier.core.plan import Plan, Recorded
 from notifier.core.policy import JITTER, RETRY_DELAYS
 from notifier.core.readers import Readers
 from notifier.core.route import Context, route
-from notifier.core.rule import Rule, walk
+from notifier.core.rule import Rule
 from notifier.core.sample_facts import sample_facts
 from notifier.core.template import FILTERS, FUEL
 from notifier.core.template_check import JOIN_LIMIT, TAG_LIMIT, TAGS, TEMPLATE_LIMIT
+from notifier.core.walk import walk
 from notifier.core.work import CALL, WORK
 from notifier.loading import load_everything
 from notifier.preview import make_preview

@@ -21,7 +21,8 @@ from notifier.core.delivery import Delivery, Reason, Result, State
 from notifier.core.policy import Policy, Trial, after_attempt
 from notifier.core.recheck import Terms
 from notifier.core.route import Context, route
-from notifier.core.rule import Rule, walk
+from notifier.core.rule import Rule
+from notifier.core.walk import walk
 from notifier.store import history, hold, letters, outbox, snapshot
 from notifier.store.claimed import Claimed
 from notifier.store.database import open_store

@@ -22,8 +22,8 @@ from notifier.core.rule import (
     max_age,
     on_kinds,
     to_status,
-    walk,
 )
+from notifier.core.walk import walk
 from tests.builders import NOW, appointment, event, rule
 
 FEW = STATUSES[:3]

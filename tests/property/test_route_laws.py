@@ -15,8 +15,9 @@ from notifier.core.event import Event
 from notifier.core.hours import Calendar, Hours, Outside, is_open
 from notifier.core.recipients import PLACEHOLDERS, Recipients, is_from_data, possible_channels
 from notifier.core.route import Context, route
-from notifier.core.rule import ID_FIELDS, STOPPED, TAKEN, Rule, field_among, judge, on_kinds, walk
+from notifier.core.rule import ID_FIELDS, STOPPED, TAKEN, Rule, field_among, judge, on_kinds
 from notifier.core.silence import Silence, swallows
+from notifier.core.walk import walk
 from tests.builders import NOW, appointment, created, event
 
 IDS = st.sampled_from(("1", "2", "3"))

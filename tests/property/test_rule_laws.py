@@ -1,5 +1,6 @@
 """The laws of rules: every question has an answer, and the answer says why."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from itertools import takewhile
 
@@ -25,8 +26,8 @@ from notifier.core.rule import (
     max_age,
     on_kinds,
     to_status,
-    walk,
 )
+from notifier.core.walk import Rules, walk
 from tests.builders import NOW, appointment, created, discovered, event, step, undated
 
 WORDS = st.sampled_from(("1", "2", "OFFICE", "EMPLOYEE"))
@@ -84,17 +85,30 @@ def test_judge_has_a_verdict_on_everything(rule: Rule, about: Event) -> None:
         assert verdict.saw or verdict.key.startswith("where.")
 
 
-@given(st.lists(RULES, max_size=5), EVENTS)
-def test_walk_gives_one_verdict_a_rule(rules: list[Rule], about: Event) -> None:
+@st.composite
+def rulebooks(draw: st.DrawFn) -> Rules:
+    """Returns rules that ask for much the same, which they share as those of a rulebook do."""
+    pool = draw(st.lists(REQUIREMENTS, min_size=1, max_size=6))
+    asked = st.lists(st.sampled_from(pool), max_size=4).map(tuple)
+    last = draw(st.integers(0, 11))
+    return Rules(
+        Rule(name=f"rule {number}", description="", requirements=draw(asked), channels=(), stop=number == last)
+        for number in range(draw(st.integers(0, 8)))
+    )
+
+
+@given(rulebooks() | st.lists(RULES, max_size=5), st.lists(EVENTS, min_size=1, max_size=3))
+def test_walk_gives_one_verdict_a_rule(rules: Sequence[Rule], events: list[Event]) -> None:
     """In their order; up to the one that ends the walk they are what judge says, after it nobody is asked."""
-    verdicts = walk(rules, about)
-    assert [verdict.rule for verdict in verdicts] == [rule.name for rule in rules]
-    judged = [judge(rule, about) for rule in rules]
-    ends = [number for number, rule in enumerate(rules) if rule.stop and judged[number].matched]
-    asked = ends[0] + 1 if ends else len(rules)
-    assert list(verdicts[:asked]) == judged[:asked]
-    for verdict in verdicts[asked:]:
-        assert (verdict.matched, verdict.key, verdict.saw) == (False, STOPPED, rules[asked - 1].name)
+    for about in events:
+        verdicts = walk(rules, about)
+        assert [verdict.rule for verdict in verdicts] == [rule.name for rule in rules]
+        judged = [judge(rule, about) for rule in rules]
+        ends = [number for number, rule in enumerate(rules) if rule.stop and judged[number].matched]
+        asked = ends[0] + 1 if ends else len(rules)
+        assert list(verdicts[:asked]) == judged[:asked]
+        for verdict in verdicts[asked:]:
+            assert (verdict.matched, verdict.key, verdict.saw) == (False, STOPPED, rules[asked - 1].name)
 
 
 @given(RULES, EVENTS)

@@ -28,8 +28,9 @@ from notifier.core.bundle import (
 )
 from notifier.core.hours import EVERY_DAY, WORKING_DAYS, next_time
 from notifier.core.route import Context, route
-from notifier.core.rule import Rule, walk
+from notifier.core.rule import Rule
 from notifier.core.silence import Silence
+from notifier.core.walk import walk
 from tests.builders import DAY, HOUR, MINUTE, NOW, SECOND, appointment, event, rule
 
 BRUSSELS = ZoneInfo("Europe/Brussels")

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from notifier.core.coverage import Uncovered, measure_coverage
 from notifier.core.delivery import Reason
 from notifier.core.hours import Calendar, Hours
-from notifier.core.rule import Verdict, lead_time, to_status, walk
+from notifier.core.rule import Verdict, lead_time, to_status
+from notifier.core.walk import walk
 from tests.builders import NOW, event, rule
 from tests.store_values import owed
 

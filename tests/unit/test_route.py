@@ -12,8 +12,9 @@ from notifier.core.event import Event
 from notifier.core.hours import Calendar, Hours, Outside
 from notifier.core.recipients import Recipients
 from notifier.core.route import Context, route
-from notifier.core.rule import Rule, walk
+from notifier.core.rule import Rule
 from notifier.core.silence import Silence
+from notifier.core.walk import walk
 from tests.builders import DAY, HOUR, NOW, event, rule
 
 BRUSSELS = ZoneInfo("Europe/Brussels")

@@ -16,7 +16,8 @@ from notifier.core.plan import plan_firings
 from notifier.core.recheck import Overtaken, Sight, Waiting, recheck
 from notifier.core.recipients import Recipients
 from notifier.core.route import Context
-from notifier.core.rule import field_among, max_age, timed, walk
+from notifier.core.rule import field_among, max_age, timed
+from notifier.core.walk import walk
 from notifier.core.watch import (
     MOST_REMINDERS,
     Escalation,
