@@ -97,6 +97,29 @@ def test_a_stop_that_does_not_match_stops_nothing() -> None:
     assert walk(rules, event())[1] == Verdict("two", matched=True)
 
 
+def test_rules_that_ask_for_the_same_value_are_all_asked() -> None:
+    """Each says for itself whether the office is among its own, and whether the rest holds too."""
+    rules = [
+        rule(field_among("office", ["1", "2"]), name="both"),
+        rule(field_among("office", ["2"]), to_status(["NO_SHOW"]), name="no-shows"),
+        rule(field_among("office", ["2", "3"]), name="others"),
+        rule(field_among("office", ["3"]), name="another"),
+    ]
+    assert walk(rules, event(appointment(office="2"), status="CANCELLED")) == (
+        Verdict("both", matched=True),
+        Verdict("no-shows", matched=False, key="to", wanted="NO_SHOW", saw="CANCELLED"),
+        Verdict("others", matched=True),
+        Verdict("another", matched=False, key="where.office", wanted="3", saw="2"),
+    )
+
+
+def test_a_rule_with_two_of_what_there_is_is_asked_once() -> None:
+    """An appointment with two of its employees is one match of the rule, and of one with the other alone."""
+    two = event(appointment(employee="7", other_employees=("8",)), status="CANCELLED")
+    rules = [rule(field_among("employee", ["7", "8"])), rule(field_among("employee", ["8"])), rule(name="last")]
+    assert [verdict.matched for verdict in walk(rules, two)] == [True, True, True]
+
+
 def test_on_wants_any_of_the_kinds() -> None:
     """An event of several kinds is met by any of them; what was asked is said in the order of the kinds."""
     moved = rule(on_kinds([Kind.RESCHEDULED, Kind.STATUS_CHANGED]))
