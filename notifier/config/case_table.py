@@ -22,6 +22,10 @@ NONE = ""
 When = datetime | time | timedelta
 """A moment as an author writes it: a date and time, a time of the day, or how long after the step that it stands in."""
 
+_WRITTEN = (
+    'must be a time without quotes like 2026-11-24T08:00:00 or 08:00:00, or a duration in quotes like "2h" or "-1d"'
+)
+
 
 def when(value: object) -> When:
     """Takes a moment in any of the ways in which TOML writes one, or a duration."""
@@ -29,11 +33,11 @@ def when(value: object) -> When:
         if isinstance(value, str):
             return parse_duration(value)
     except (ValueError, OverflowError):
-        raise wrong_value("must be a time like 2026-11-24T08:00:00 or 08:00:00, or a duration like 2h or -1d") from None
+        raise wrong_value(_WRITTEN) from None
     if isinstance(value, datetime | time):
         return value
     given = "a date without a time" if isinstance(value, date) else "this"
-    raise wrong(f"must be a time like 2026-11-24T08:00:00 or 08:00:00, or a duration like 2h or -1d, not {given}")
+    raise wrong(f"{_WRITTEN}, not {given}")
 
 
 def optional_when(value: object) -> When | str:

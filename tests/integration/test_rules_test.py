@@ -471,7 +471,7 @@ def test_a_template_that_fails(place: Path) -> None:
             5,
             "`status`: there is no status `CANCELED`; did you mean `CANCELLED`?",
         ),
-        ('[[case]]\nname = "a"\nbefore = { start = "soon" }', 3, "`start` must be a time like "),
+        ('[[case]]\nname = "a"\nbefore = { start = "soon" }', 3, "`start` must be a time without quotes like "),
         ('[[case]]\nname = "a"\nbefore = { start = 2026-11-24 }', 3, "not a date without a time"),
         ('[[case]]\nname = "a"\n[[case]]\nname = "a"', 4, "there is a case `a` in line 2 already"),
         ('[[case]]\nname = "a"\nvanish = "9"', 3, "`vanish`: no appointment `9` is there before"),
