@@ -291,7 +291,7 @@ def _fingerprints(appointment: Appointment, texts: Mapping[str, str]) -> tuple[t
     return tuple(sorted((name, mark) for name, mark in (known | changed).items() if mark))
 
 
-_LISTED: Final = ("before", "change", "sent", "silence")
+_LISTED: Final = ("before", "change", "sent", "silence", "then")
 
 
 def _with_lists(file: TomlFile) -> TomlFile:

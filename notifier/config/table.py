@@ -251,7 +251,8 @@ def _wrong_type(table: type[Table], location: Location, wanted: str, value: obje
     """Never shows the value: whatever has the wrong type may be a secret in the wrong place."""
     item = _item_type(_type_at(table, location))
     if isinstance(value, dict) and wanted == _LIST and _is_table(item):
-        return f"must be written with two brackets: [[{'.'.join(map(str, location))}]]"
+        name = ".".join(part for part in location if isinstance(part, str))
+        return f"must be written with two brackets: [[{name}]]"
     if wanted == _LIST and item is int:
         wanted = _NUMBERS
     given = next((word for type_, word in _WORDS if isinstance(value, type_)), "this")

@@ -467,6 +467,11 @@ def test_a_template_that_fails(place: Path) -> None:
             "`channel`: there is no channel `taem`; did you mean `team`?",
         ),
         (
+            '[[case]]\nname = "a"\n[case.then]\nafter = "1h"\n[case.then.sent]\nchannel = "taem"',
+            6,
+            "`channel`: there is no channel `taem`; did you mean `team`?",
+        ),
+        (
             '[[case]]\nname = "a"\n[case.change]\nid = "1"\nstatus = "CANCELED"',
             5,
             "`status`: there is no status `CANCELED`; did you mean `CANCELLED`?",
