@@ -5,13 +5,13 @@ Rehearsals have the same one, so that nothing which a plan will depend on some d
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from notifier.core.event import Event
 from notifier.core.grant import Grant
 from notifier.core.plan import Known, Observation, Plan, make_plan, plan_again
 from notifier.core.recipients import Recipients
-from notifier.core.sweep import Look
+from notifier.core.sweep import OVERLAP, Look
 from notifier.core.walk import Rules
 from notifier.store import silences, snapshot
 from notifier.store.database import Transaction
@@ -24,6 +24,8 @@ class Planner:
     rules: Rules
     grants: Mapping[str, Grant]
     recipients: Recipients
+    #: By how much the source's clock may be off, or its list behind.
+    overlap: timedelta = OVERLAP
 
     def plan(
         self,
@@ -49,6 +51,7 @@ class Planner:
             self.grants,
             silences=silences.lasting(tx, now),
             recipients=self.recipients,
+            overlap=self.overlap,
         )
         return plan, known
 

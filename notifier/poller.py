@@ -62,7 +62,7 @@ class Poller:
         self._source = source
         self._client = client
         self._store = store
-        self._planner = Planner(Rules(rules), grants, recipients)
+        self._planner = Planner(Rules(rules), grants, recipients, manner.overlap)
         self._clock = clock
         self._manner = manner
         self._reader = Reader(source, client, store, watch, _told_texts(rules, grants, recipients))
@@ -114,10 +114,18 @@ class Poller:
         outcome, error = trouble or (SweepOutcome.DOUBTFUL if run.doubt else SweepOutcome.OK, run.doubt)
         return self._end(run, outcome, error)
 
-    def preview(self, sweep: Sweep, urgency: float | None = None, *, doubting: bool = True) -> Iterator[Plan]:
+    def preview(
+        self,
+        sweep: Sweep,
+        unread: Callable[[str], None],
+        urgency: float | None = None,
+        *,
+        doubting: bool = True,
+    ) -> Iterator[Plan]:
         """Yields what a poll would commit now, slice by slice, and commits nothing.
 
-        With an urgency of its own it takes its turn behind, or before, the polls. Unless it is doubting, it asks for
+        `unread` is told where the list could not be read as a whole, so that something may be missing here. With an
+        urgency of its own it takes its turn behind, or before, the polls. Unless it is doubting, it asks for
         everything that is missing, however much that is.
 
         Raises:
@@ -130,6 +138,8 @@ class Poller:
         run.reading.absent_limit = self._absent_limit(run)
         for observed in self._reader.read(run.reading):
             yield self._foresee(run, observed)
+        if run.reading.course.slipped:
+            unread(f"{self._source}/{sweep.name} slipped while it was read: {run.slipped}")
         self._judge(run)
         if run.doubt:
             self._log.error("poll_doubtful", sweep=sweep.name, why=run.doubt)
@@ -160,7 +170,7 @@ class Poller:
             learnt=learnt,
             memory=self._memory.begin(sweep.scope),
         )
-        run = Run(reading, looks, decision, since=(doubted or now) - began[0] if began else None)
+        run = Run(reading, looks, decision, (doubted or now) - began[0] if began else None, len(left))
         reading.absent_limit = self._absent_limit(run)
         for kinds, fields in left:
             run.tally.count(kinds, fields)
@@ -177,10 +187,11 @@ class Poller:
         return None if run.decision else self._manner.brake.most(run.since)
 
     def _read(self, run: Run) -> tuple[SweepOutcome, str]:
-        if paused := self._paused(run):
-            return paused
-        trouble = self._try(run, lambda: self._commit_changes(run))
+        paused = self._paused(run)
+        trouble = paused or self._try(run, lambda: self._commit_changes(run))
         self._judge(run)
+        if paused:
+            return paused
         trouble = trouble or self._try(run, lambda: self._settle_absences(run))
         if trouble:
             return trouble
@@ -196,7 +207,8 @@ class Poller:
         """Returns why the source is left alone for now; None where it is not."""
         for name in ("", run.sweep.name):
             until, refusal = self._refused.get(name, (run.reading.started_at, ""))
-            if run.reading.started_at < until:
+            # Where the clock was set back, the pause is not that long.
+            if until - REFUSED_PAUSE <= run.reading.started_at < until:
                 return SweepOutcome.REFUSED, refusal
         return None
 
@@ -221,18 +233,25 @@ class Poller:
     def _judge(self, run: Run) -> None:
         """Lets the brake judge what the list showed."""
         course, tally = run.reading.course, run.tally
-        known = sum(part.known for part in course.done)
-        if run.sweep.filters:
-            # Of a few that are asked for, many may rightly change within a day: it is a share of all that are around.
+        known = sum(part.known for part in course.done) + run.reading.in_hand
+        # Of a few that are asked for, many may rightly change within a day: it is a share of all that are around. And
+        # so it is of what dead processes left, wherever they had read.
+        if (run.sweep.filters or not run.reading.whole or run.left) and (tally.events or run.reading.absent):
             with self._store.reading() as tx:
-                known = max(known, census.count_within(tx, self._source, run.reading.span))
+                known = max(known, self._around(tx, run))
         tally.read(known, course.came, run.reading.absent)
         tally.absent += run.reading.unkept
         self._weigh(run)
 
+    def _around(self, tx: Transaction, run: Run) -> int:
+        """Returns how many appointments were known in the span of a run before it changed anything."""
+        if run.around is None:
+            run.around = census.count_within(tx, self._source, run.reading.span)
+        return run.around
+
     def _weigh(self, run: Run) -> None:
         """Lets the brake say whether the run is doubted, and whether what it found is held."""
-        if run.decision is Decision.RELEASED:
+        if run.decision is Decision.RELEASED and run.reading.whole:
             return
         found, brake = run.tally.found(f"{self._source}/{run.sweep.name}", run.since), self._manner.brake
         if run.decision is Decision.DISCARDED and judge(found, brake):
@@ -277,6 +296,8 @@ class Poller:
         """Decides and commits one slice; what is known is read in the same transaction, as other sweeps write too."""
         now = self._clock()
         with self._store.writing() as tx:
+            if run.sweep.filters or not run.reading.whole:
+                self._around(tx, run)
             plan, known = self._plan(tx, run, observed, now, gone)
             applied = snapshot.apply(tx, plan, now, born=State.HELD)
         written = [row.appointment.id for row in plan.rows if row.appointment.id in known]

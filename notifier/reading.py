@@ -90,6 +90,8 @@ class Reading:
     own: dict[str, int] = field(default_factory=dict)
     #: Whether the snapshot holds what the slice in hand brought.
     agreed: bool = True
+    #: How many of those that we know lie in the slice in hand, of which something may be committed already.
+    in_hand: int = 0
 
     def recall(self, digest: bytes) -> Listed | None:
         """Returns what a page with this hash listed, if it need not be read again."""
@@ -171,6 +173,7 @@ class Reader:
         if (self._slips(piece) or self._too_large(piece)) and self._cut(piece, reading):
             return
         known, reading.agreed, after = self._known_in(piece.span, reading), True, reading.writes()
+        reading.in_hand = len(known)
         passes, seen = Passes(), Pass()
         while not passes.count or (passes.hopeful and course.affords([piece])):
             seen = Pass()
@@ -188,11 +191,12 @@ class Reader:
             piece = piece.stirred(client.page_rows)
             if passes.count == 1 and not piece.fixed and self._cut(piece, reading, seen.sample):
                 return
-        expected = self._miss(reading, known, passes.ids) if passes.whole else 0
+        expected = self._miss(reading, known, passes.ids) if passes.whole else len(known)
         calm = seen.whole and passes.count == 1
         read = piece.calmed(SLICE_ROWS) if calm else piece
         slipped = not passes.whole
         course.read(Part(read, len(passes.ids), expected, seen.rejected, slipped, passes.count))
+        reading.in_hand = 0
         if calm and reading.agreed:
             reading.keep(seen.clean, after)
 

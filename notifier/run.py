@@ -19,6 +19,10 @@ class Run:
     decision: Decision | None
     #: How long before it, or before the doubt that lasts, the last complete look at its scope began.
     since: timedelta | None
+    #: How many events dead processes left that nobody has judged.
+    left: int = 0
+    #: How many appointments were known in its span before it changed anything, whatever it asks for; None until then.
+    around: int | None = None
     tally: Tally = field(default_factory=Tally)
     changed: int = 0
     events: int = 0

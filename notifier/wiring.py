@@ -29,13 +29,23 @@ from notifier.timekeeper import Timekeeper
 
 NO_DIRECTORIES: Mapping[str, Directory] = {}
 
+GENTLE = 4
+"""By how much slower a check of everything asks, that nobody waits for."""
 
-def open_clients(settings: Settings, clock: Clock, stopping: threading.Event) -> dict[str, EngageClient]:
-    """Returns a client for each source; sources at one address share its budget, the smallest of theirs."""
+
+def open_clients(
+    settings: Settings, clock: Clock, stopping: threading.Event, *, gently: bool = False
+) -> dict[str, EngageClient]:
+    """Returns a client for each source; sources at one address share its budget, the smallest of theirs.
+
+    Gently is for what may take its time: at `GENTLE` of the pace, one request after the other, since a daemon may be
+    asking the same address at the full one.
+    """
     budgets: dict[str, Budget] = {}
     for address in {source.address for source in settings.sources.values()}:
         limits = settings.limits_at(address)
-        budgets[address] = Budget(limits.requests_per_minute, limits.concurrency, stopping)
+        pace, at_once = limits.requests_per_minute, limits.concurrency
+        budgets[address] = Budget(max(1, pace // GENTLE), 1, stopping) if gently else Budget(pace, at_once, stopping)
     return {
         name: EngageClient(_endpoint(source), _token(source), budgets[source.address], clock, stopping)
         for name, source in settings.sources.items()

@@ -61,6 +61,9 @@ FILTERS = tuple(name for name in SweepTable.model_fields if name not in {"name",
 """The filters that a sweep may have, under the names of our fields."""
 
 
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
     """Where everything is kept."""
@@ -125,7 +128,9 @@ class Source:
     @property
     def address(self) -> str:
         """What the vendor's limits are counted by on our side: the host that is asked."""
-        return urlsplit(self.base_url).netloc.lower()
+        parts = urlsplit(self.base_url)
+        host = parts.netloc.rpartition("@")[2].lower()
+        return host.removesuffix(_USUAL_PORTS.get(parts.scheme, ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,10 @@ Level, not edge: an appointment is compared with its own last known state, so th
 next one sees. Nothing here reads or writes; the same inputs give the same plan, ids included.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from msgspec import Struct, structs
 
@@ -19,7 +20,7 @@ from notifier.core.recipients import NOBODY_ELSE, Recipients
 from notifier.core.route import Context, route
 from notifier.core.rule import Rule, Verdict
 from notifier.core.silence import Silence
-from notifier.core.sweep import FirstSight, Look, first_sight
+from notifier.core.sweep import OVERLAP, FirstSight, Look, first_sight
 from notifier.core.walk import walk
 from notifier.core.watch import CLOCK
 
@@ -118,16 +119,18 @@ def make_plan(
     *,
     silences: tuple[Silence, ...] = (),
     recipients: Recipients = NOBODY_ELSE,
+    overlap: timedelta = OVERLAP,
 ) -> Plan:
     """Decides what the observations mean, given what is known of the same appointments.
 
     `gone` are ids that the source does not show any more, not even when asked for them. `grants` say which channels
     may see personal text; nothing of it goes further than to deliveries for these. The deliveries are those of the
-    `route`, which `silences` and `recipients` are for.
+    `route`, which `silences` and `recipients` are for. By `overlap` the source's clock may be off, or its list behind.
     """
     baseline = () if looks else _baseline(known, observed)
     fresh = _fresh(known, observed if looks else [seen for seen in observed if seen.appointment.id in known], now)
-    steps = [_seen(known.get(seen.appointment.id), seen, looks, now) for seen in fresh]
+    sight = partial(first_sight, looks=looks, now=now, overlap=overlap)
+    steps = [_seen(known.get(seen.appointment.id), seen, sight) for seen in fresh]
     steps += [_lost(before, now) for name in sorted(gone) if (before := known.get(name)) and not before.vanished_at]
     recorded: list[Recorded] = []
     texts: dict[str, tuple[tuple[str, object], ...]] = {}
@@ -223,10 +226,10 @@ def _is_fresh(before: Known | None, seen: Observation, now: datetime) -> bool:
     return seen.observed_at >= before.observed_at or before.observed_at > now
 
 
-def _seen(before: Known | None, seen: Observation, looks: Sequence[Look], now: datetime) -> _Step:
+def _seen(before: Known | None, seen: Observation, sight: Callable[[Appointment], FirstSight]) -> _Step:
     """Returns what an observation means: news, a change, or a row to store in silence."""
     after = _filled(before.appointment, seen) if before and seen.holes else seen.appointment
-    kinds, changes = _news(after, looks, now) if before is None else _difference(before, after)
+    kinds, changes = _news(after, sight(after)) if before is None else _difference(before, after)
     revision = (before.revision if before else 0) + (1 if kinds else 0)
     silent_at = before.silent_at if before else None if kinds else seen.observed_at
     row = Known(after, seen.digest, revision, seen.observed_at, since=_since(before, after, seen), silent_at=silent_at)
@@ -267,8 +270,7 @@ def _difference(before: Known, after: Appointment) -> tuple[tuple[Kind, ...], tu
     return tuple(kind for kind in Kind if kind in kinds or kind is Kind.DISCOVERED), changes
 
 
-def _news(after: Appointment, looks: Sequence[Look], now: datetime) -> tuple[tuple[Kind, ...], tuple[FieldChange, ...]]:
-    sight = first_sight(after, looks, now)
+def _news(after: Appointment, sight: FirstSight) -> tuple[tuple[Kind, ...], tuple[FieldChange, ...]]:
     if sight is FirstSight.BASELINE:
         return (), ()
     return first_difference(after, created=sight is FirstSight.CREATED)

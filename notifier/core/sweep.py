@@ -112,18 +112,23 @@ def passes(appointment: Appointment, filters: Filters) -> bool:
     return all(_values(appointment, name) & set(wanted) for name, wanted in filters.items())
 
 
-def first_sight(appointment: Appointment, looks: Collection[Look], now: datetime) -> FirstSight:
-    """Decides what an unknown appointment is, from the last complete looks at its part of the source."""
+def first_sight(
+    appointment: Appointment, looks: Collection[Look], now: datetime, overlap: timedelta = OVERLAP
+) -> FirstSight:
+    """Decides what an unknown appointment is, from the last complete looks at its part of the source.
+
+    `overlap` is by how much the source's clock may be off, or its list behind.
+    """
     # As nearly all are that a new sweep brings; which looks cover them takes ten times as long to find out.
-    if all(appointment.updated_at < look.began_at - OVERLAP for look in looks):
+    if all(appointment.updated_at < look.began_at - overlap for look in looks):
         return FirstSight.BASELINE
     covering = [look for look in looks if look.covers(appointment, now)]
     # One into whose span it has only slid since may be later, and can't have shown it.
     showing = [look for look in covering if look.span.holds(appointment.start)]
     since = max((look.began_at for look in showing or covering), default=None)
-    if since is None or appointment.updated_at < since - OVERLAP:
+    if since is None or appointment.updated_at < since - overlap:
         return FirstSight.BASELINE
-    if appointment.created_at is not None and appointment.created_at >= since - OVERLAP:
+    if appointment.created_at is not None and appointment.created_at >= since - overlap:
         return FirstSight.CREATED
     return FirstSight.DISCOVERED
 

@@ -56,10 +56,16 @@ class Budget:
                 self._running -= 1
                 self._turns.notify_all()
 
-    def slow_down(self) -> None:
-        """Halves the pace, as the source says that we are too fast; it recovers slowly."""
+    def slow_down(self, asked_at: float) -> None:
+        """Halves the pace, as the source says that we are too fast; it recovers slowly.
+
+        `asked_at` is when it was asked, by the monotonic clock: what was under way when the pace was halved says
+        nothing about the slower one.
+        """
         with self._turns:
             now = time.monotonic()
+            if self._stretch > 1 and asked_at < self._stretched_at:
+                return
             self._stretch = min(self._stretch_at(now) * 2, SLOWEST)
             self._stretched_at = now
 

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -191,9 +192,9 @@ class EngageClient:
             SourceRefused: the API refuses the query or the credentials.
         """
         asking = _Asking([*query_of(span, filters), *self._since(since)], urgency, recall)
-        first = self._first(asking)
+        first, size = self._first(asking)
         yield first
-        rows = self.page_rows = _rows(first.listed, self.page_size)
+        rows = self.page_rows = _rows(first.listed, size)
         # Pages of a single record have no room to repeat one.
         seam = SEAM if rows > SEAM else 0
         total, offset, last = first.listed.total, rows - seam, first.listed.ids[-1:]
@@ -201,7 +202,7 @@ class EngageClient:
         try:
             while ahead or offset + seam < total:
                 while offset + seam < total and len(ahead) < self._budget.concurrency:
-                    ahead.append(self._fetchers.submit(self._fetch, asking, offset))
+                    ahead.append(self._fetchers.submit(self._fetch, asking, offset, size))
                     offset += rows - seam
                 look = ahead.popleft().result()
                 total = look.listed.total if look.listed.ids else 0
@@ -234,26 +235,25 @@ class EngageClient:
         name = self._endpoint.updated_since
         return [(name, write_time(since))] if name and since else []
 
-    def _first(self, asking: _Asking) -> PageLook:
-        """Returns the first page, and settles on the largest page that the source takes."""
+    def _first(self, asking: _Asking) -> tuple[PageLook, int]:
+        """Returns the first page and its size, and settles on the largest one that the source takes."""
         wanted = self.page_size
-        smaller = [size for size in PAGE_SIZES if size < wanted]
         try:
-            return self._fetch(asking, 0)
-        except QueryRefused:
-            # It may be the size, or anything else in the query.
-            for self.page_size in smaller:
+            return self._fetch(asking, 0, wanted), wanted
+        except QueryRefused:  # it may be the size, or anything else in the query, or something that passes
+            for size in (size for size in PAGE_SIZES if size < wanted):
                 with suppress(QueryRefused):
-                    return self._fetch(asking, 0)
-            self.page_size = wanted
+                    smaller = self._fetch(asking, 0, size)
+                    with suppress(QueryRefused):
+                        return self._fetch(asking, 0, wanted), wanted
+                    self.page_size = min(self.page_size, size)
+                    return smaller, size
             raise
 
-    def _fetch(self, asking: _Asking, offset: int) -> PageLook:
-        paged = [*asking.query, ("offset", str(offset)), ("limit", str(self.page_size))]
+    def _fetch(self, asking: _Asking, offset: int, size: int) -> PageLook:
+        paged = [*asking.query, ("offset", str(offset)), ("limit", str(size))]
         url = f"{self._url}/appointments"
-        return self._patiently(
-            _Request(url, paged, asking.urgency, lambda answer, asked_at: _look(answer, asking.recall, asked_at))
-        )
+        return self._patiently(_Request(url, paged, asking.urgency, partial(_look, asking.recall)))
 
     def _patiently(self, request: _Request[Asked]) -> Asked:
         """Returns what is asked for; what may pass is tried again, with growing, jittered waits, until the deadline."""
@@ -275,7 +275,8 @@ class EngageClient:
         if isinstance(error, SourceOverflow):
             return False
         wait = error.retry_after if isinstance(error, SourceBusy) else None
-        if wait is None:
+        # Whoever says "at once", again and again, is waited for as if nothing had been said.
+        if wait is None or wait < self._endpoint.first_wait:
             return True
         return wait.total_seconds() if wait <= self._endpoint.deadline else False
 
@@ -296,7 +297,7 @@ class EngageClient:
         }
         told = log.bind(correlation_id=correlation, url=request.url, attempt=attempt)
         with self._budget.request(request.urgency):
-            asked_at = self._clock()
+            asked_at, began = self._clock(), time.monotonic()
             try:
                 answer = self._receive(request, headers)
             except SourceUnavailable as error:
@@ -304,7 +305,7 @@ class EngageClient:
                 error.args = (f"{error} (correlation id {correlation})",)
                 raise
         if answer.status == _TOO_MANY_REQUESTS:
-            self._budget.slow_down()
+            self._budget.slow_down(began)
         told.debug("request", status=answer.status, bytes=len(answer.body))
 
         def asked() -> Asked:
@@ -370,7 +371,7 @@ def post_form(url: str, timeout: timedelta) -> Callable[[Mapping[str, str]], tup
     return post
 
 
-def _look(answer: _Answer, recall: Recall, asked_at: datetime) -> PageLook:
+def _look(recall: Recall, answer: _Answer, asked_at: datetime) -> PageLook:
     """Returns the page in an answer, read only if it can't be recalled."""
     check_status(answer.status, answer.body, answer.headers)
     digest = hashlib.sha256(answer.body).digest()

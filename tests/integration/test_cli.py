@@ -31,6 +31,7 @@ from notifier.store import history, hold, outbox, rows, snapshot
 from notifier.store.database import Store, open_store
 from notifier.store.driver import driver
 from tests.configured import settings, source
+from tests.polling import DATED, polling
 from tests.store_values import NOW, cancelled, owed, plan
 
 pytestmark = pytest.mark.usefixtures("own_logs")
@@ -329,6 +330,23 @@ def test_progress(place: Path, engage: Simulator, monkeypatch: pytest.MonkeyPatc
     # Its lines are logged where nothing else is that is not wrong.
     levels = {name: logging.getLogger(f"notifier.{name}").getEffectiveLevel() for name in ("progress", "poller")}
     assert levels == {"progress": logging.INFO, "poller": logging.ERROR}
+
+
+def test_verify_says_what_it_could_not_read(place: Path, engage: Simulator) -> None:
+    """Where the list slips all the time, nobody hears that all is well."""
+    for _ in range(80):
+        engage.enterprise.create(utc_now(), Booking(start=utc_now() + timedelta(days=1)))
+    token = f'token = "{engage.token}"\npage_size = 8\nlimits = {{ requests_per_minute = 3000 }}'
+    settings(place, source(engage.base_url, token), {"chat": "console://"})
+    with polling(place, engage, utc_now) as (poller, _):
+        poller.poll(DATED)
+    calm = notifier("verify")
+    assert (calm.exit_code, calm.output) == (0, "The snapshot is as the source has it.\n")
+    engage.order = "unstable"
+    slipping = notifier("verify")
+    assert slipping.exit_code == 1
+    assert slipping.stdout == ""
+    assert "acme/dated slipped while it was read: " in slipping.stderr
 
 
 def test_check_counts(place: Path) -> None:

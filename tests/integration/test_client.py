@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 import notifier.engage.client
 from notifier.core.sweep import Span
-from notifier.engage.client import PageLook, post_form
+from notifier.engage.client import EngageClient, PageLook, post_form
 from notifier.engage.simulated.exchange import Reply
 from notifier.engage.simulated.quota import Limits
 from notifier.engage.simulator import Simulator
@@ -22,6 +22,9 @@ from tests.polling import client_on
 from tests.simulated import LIST, NOW, HandClock
 
 OPEN = Span(None, None)
+
+
+again = EngageClient._again
 
 
 @pytest.fixture
@@ -146,6 +149,23 @@ def test_a_wait_that_is_asked_for_is_kept_or_ends_the_poll(simulator: Simulator,
     assert simulator.counts[LIST, 429] == 1
 
 
+@pytest.mark.parametrize("at_once", ["0", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_whoever_says_at_once_is_waited_for_all_the_same(
+    simulator: Simulator, clock: HandClock, monkeypatch: pytest.MonkeyPatch, at_once: str
+) -> None:
+    """The growing waits hold also where each answer asks to be tried again now."""
+    waits: list[bool | float] = []
+
+    def note(client: EngageClient, error: Exception) -> bool | float:
+        waits.append(again(client, error))
+        return waits[-1]
+
+    monkeypatch.setattr(EngageClient, "_again", note)
+    simulator.fail_next(503, times=1, headers={"Retry-After": at_once})
+    read(simulator, clock)
+    assert waits == [True]
+
+
 @pytest.mark.parametrize(
     ("status", "cause"),
     [
@@ -175,12 +195,22 @@ def test_the_apis_own_words_are_repeated(simulator: Simulator, clock: HandClock)
 
 
 def test_a_page_that_is_too_large_is_made_smaller_once(simulator: Simulator, clock: HandClock) -> None:
-    """A size that the source refuses costs one request, and from then on the next smaller one is asked for."""
+    """A size that the source refuses costs two requests, and from then on the next smaller one is asked for."""
     with client_on(simulator, clock, page_size=1001) as client:
         for _ in range(2):
             assert len(came(list(client.pages(OPEN, {})))) == 230
         assert client.page_size == 500
-    assert simulator.counts[LIST, 400] == 1
+    # Once to find out, and once more to see whether it was something that passes.
+    assert simulator.counts[LIST, 400] == 2
+
+
+@pytest.mark.parametrize("refusals", [1, 2, 4])
+def test_a_refusal_that_passes_makes_no_page_smaller(simulator: Simulator, clock: HandClock, refusals: int) -> None:
+    """However many sizes were refused meanwhile: the one that was wanted is taken again."""
+    with client_on(simulator, clock, page_size=1000) as client:
+        simulator.fail_next(400, times=refusals)
+        assert len(came(list(client.pages(OPEN, {})))) == 230
+        assert client.page_size == 1000
 
 
 def test_a_query_that_is_wrong_is_not_taken_for_a_large_page(simulator: Simulator, clock: HandClock) -> None:

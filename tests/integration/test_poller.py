@@ -13,15 +13,17 @@ from structlog.testing import capture_logs
 
 from notifier import reading
 from notifier.core.change import Kind
+from notifier.core.manner import Manner
 from notifier.core.rule import on_kinds, to_status
 from notifier.core.sweep import Sweep, SweepOutcome
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulated.exchange import Reply, SeenRequest
 from notifier.engage.simulator import Simulator
-from notifier.poller import REFUSED_PAUSE
+from notifier.poller import REFUSED_PAUSE, Poller
 from notifier.store import history, hold, snapshot, sweeps
+from notifier.store.database import open_store
 from tests.builders import record, rule
-from tests.polling import ALL, DATED, UNDATED, events_in, polling
+from tests.polling import ALL, DATED, UNDATED, client_on, events_in, polling
 from tests.simulated import LIST, NOW, HandClock
 
 SOON = NOW + timedelta(days=1)
@@ -275,6 +277,31 @@ def test_a_source_that_refuses_is_left_alone_for_a_while(
     assert all("engage:appointments:readOnly" in run.error for run in (refused, *others))
 
 
+def test_a_clock_that_was_set_back_makes_no_pause_longer(
+    tmp_path: Path, simulator: Simulator, clock: HandClock
+) -> None:
+    """A source that refused us is asked again, though by the clock its pause has hours to go."""
+    with polling(tmp_path, simulator, clock) as (poller, _):
+        simulator.fail_next(401, times=1)
+        assert poller.poll(DATED).outcome is SweepOutcome.REFUSED
+        clock.advance(hours=-10)
+        assert poller.poll(DATED).outcome is SweepOutcome.OK
+
+
+def test_news_of_a_list_that_is_behind_is_news(tmp_path: Path, simulator: Simulator, clock: HandClock) -> None:
+    """`overlap` says how far behind it may be: what was made before the last look, and listed after it, is told."""
+    manner = Manner(overlap=timedelta(minutes=15))
+    with open_store(tmp_path / "notifier.db", synchronous="normal") as store, client_on(simulator, clock) as client:
+        poller = Poller("acme", client, store, (), clock, manner)
+        poller.poll(DATED)
+        made = clock()
+        clock.advance(minutes=9)
+        poller.poll(DATED)
+        simulator.enterprise.create(made, Booking(start=NOW + timedelta(days=1)))
+        clock.advance(minutes=1)
+        assert poller.poll(DATED).events == 1
+
+
 def test_a_large_reading_is_committed_in_slices(
     tmp_path: Path, simulator: Simulator, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,7 +374,7 @@ def test_a_preview_tells_of_absences_too(tmp_path: Path, simulator: Simulator, c
         poller.poll(DATED)
         simulator.enterprise.remove(name)
         clock.advance(minutes=1)
-        foreseen = [entry.event.id for plan in poller.preview(DATED) for entry in plan.recorded]
+        foreseen = [entry.event.id for plan in poller.preview(DATED, pytest.fail) for entry in plan.recorded]
         poller.poll(DATED)
         assert [event.id for event in events_in(store)] == foreseen
 
@@ -397,7 +424,8 @@ def test_the_page_size_that_a_source_takes_is_remembered(
         assert poller.poll(DATED).outcome is SweepOutcome.OK
     with polling(tmp_path, simulator, clock, page_size=2000) as (poller, _):
         assert poller.poll(DATED).outcome is SweepOutcome.OK
-    assert simulator.counts[LIST, 400] == 1
+    # Once to find out, and once more to see whether it was something that passes.
+    assert simulator.counts[LIST, 400] == 2
 
 
 def test_a_preview_commits_nothing_and_names_the_same_events(
@@ -409,7 +437,7 @@ def test_a_preview_commits_nothing_and_names_the_same_events(
         poller.poll(DATED)
         clock.advance(minutes=1)
         simulator.enterprise.cancel(name, clock())
-        foreseen = [entry.event.id for plan in poller.preview(DATED) for entry in plan.recorded]
+        foreseen = [entry.event.id for plan in poller.preview(DATED, pytest.fail) for entry in plan.recorded]
         assert events_in(store) == []
         poller.poll(DATED)
         assert [event.id for event in events_in(store)] == foreseen

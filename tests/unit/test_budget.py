@@ -46,16 +46,28 @@ def test_a_plea_to_slow_down_halves_the_pace(stopping: threading.Event, clock: l
     """It comes back by halves, and however often it is asked for, the pace does not go to nothing."""
     budget = Budget(requests_per_minute=60, concurrency=1, stopping=stopping)
     assert budget.pace() == 60
-    budget.slow_down()
+    budget.slow_down(clock[-1])
     assert budget.pace() == 30
     assert gaps(budget, clock, 2)[1] == 2
     clock.append(clock[-1] + 58)
     assert budget.pace() == pytest.approx(40)
     for _ in range(20):
-        budget.slow_down()
+        budget.slow_down(clock[-1])
     assert budget.pace() == pytest.approx(60 / 32)
     clock.append(clock[-1] + 3600)
     assert budget.pace() == pytest.approx(60)
+
+
+def test_pleas_to_what_was_under_way_halve_the_pace_once(stopping: threading.Event, clock: list[float]) -> None:
+    """What was asked before the pace was halved says nothing about the slower one."""
+    budget = Budget(requests_per_minute=60, concurrency=4, stopping=stopping)
+    began = clock[-1]
+    clock.append(began + 1)
+    for _ in range(4):
+        budget.slow_down(began)
+    assert budget.pace() == 30
+    budget.slow_down(clock[-1])
+    assert budget.pace() == 15
 
 
 def test_the_urgent_pass_those_that_can_wait(stopping: threading.Event) -> None:

@@ -575,3 +575,15 @@ def test_mistakes_about_the_operator(tmp_path: Path, text: str, line: int, compl
     """A channel that is not there is told with the nearest one, and so is everything else; no secret is shown."""
     text = SOURCE + OPS + "[operator]\n" + text
     assert complaints(tmp_path, text, PASSWORD=SECRET) == [(line, complaint)]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.example.com", "https://API.example.com:443", "https://api.example.com:443/some/path"]
+)
+def test_one_host_is_one_address(tmp_path: Path, url: str) -> None:
+    """However it is written, sources at one host share its budget; another port is another host."""
+    (source,) = load(tmp_path, SOURCE.replace("https://api.example.com", url)).sources.values()
+    (other,) = load(
+        tmp_path, SOURCE.replace("https://api.example.com", "https://api.example.com:8443")
+    ).sources.values()
+    assert (source.address, other.address) == ("api.example.com", "api.example.com:8443")

@@ -113,6 +113,14 @@ def test_nobody_passes_for_somebody() -> None:
         assert not passes(alone, {name: ("301", "")})
 
 
+@pytest.mark.parametrize(("minutes", "sight"), [(5, FirstSight.BASELINE), (15, FirstSight.CREATED)])
+def test_a_list_may_be_behind_by_the_overlap(minutes: int, sight: FirstSight) -> None:
+    """What was made before the last look, and is listed only now, is new if the list may be that far behind."""
+    late = appointment(created_at=NOW - 10 * MINUTE, updated_at=NOW - 10 * MINUTE)
+    looks = [look(began_at=NOW)]
+    assert first_sight(late, looks, NOW, minutes * MINUTE) is sight
+
+
 def test_without_a_look_everything_is_baseline() -> None:
     """The first run is silent."""
     fresh = appointment(created_at=NOW, updated_at=NOW)
