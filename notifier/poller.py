@@ -192,6 +192,11 @@ class Poller:
         self._judge(run)
         if paused:
             return paused
+        if run.reshaped:
+            # As long as nobody believes the other ids, they are not known: the source may have its own again next time.
+            with self._store.reading() as tx:
+                made_up = census.silent_since(tx, self._source, run.reading.span, run.reading.started_at)
+            self._forget(made_up)
         trouble = trouble or self._try(run, lambda: self._settle_absences(run))
         if trouble:
             return trouble
@@ -257,6 +262,7 @@ class Poller:
         if run.decision is Decision.DISCARDED and judge(found, brake):
             run.forgets, found = True, replace(found, absent=0, missing=())
         run.doubt, run.held = judge(found, brake), holds(found, brake)
+        run.reshaped = bool(run.doubt) and found.reshaped
 
     def _settle_absences(self, run: Run) -> None:
         """Finds out what became of the appointments that a whole list did not bring, unless that is doubted."""

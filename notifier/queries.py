@@ -50,7 +50,8 @@ def _query(source: Source, planned: PlannedSweep, load: SweepLoad, tx: Transacti
         source=source.name,
         sweep=sweep.name,
         every=sweep.every,
-        parameters=tuple(_parameters(sweep)),
+        parameters=(*_parameters(sweep), *_news(source)),
+        complete_every=source.complete_every if source.updated_since else None,
         purpose=planned.purpose,
         rules=planned.rules,
         keeps_for=planned.keeps_for,
@@ -67,6 +68,12 @@ def _parameters(sweep: Sweep) -> Iterator[tuple[str, str]]:
             yield name, _from_now(offset)
     for name, values in sweep.filters.items():
         yield from ((PARAMETERS[name], value) for value in values)
+
+
+def _news(source: Source) -> Iterator[tuple[str, str]]:
+    """Yields how a gateway is asked for what was updated alone: since the newest that is known, less the overlap."""
+    if source.updated_since:
+        yield source.updated_since, f"newest-{write_duration(source.overlap)}"
 
 
 def _from_now(offset: timedelta) -> str:

@@ -41,6 +41,8 @@ class Query:
     took: timedelta | None
     #: The longest that a change which it shows can stay unseen: from one start to the next, and a run.
     unseen: timedelta
+    #: How often it asks for everything, and not only for what was updated; None for always.
+    complete_every: timedelta | None = None
 
 
 _MARKS = {Basis.COUNTED: "", Basis.ESTIMATED: "~", Basis.AT_LEAST: "≥ "}
@@ -61,9 +63,10 @@ def show_queries(queries: Sequence[Query]) -> str:
 
 def _reasons(query: Query) -> str:
     asked = " ".join(f"{name}={value}" for name, value in query.parameters) or "everything"
-    return "\n".join(
-        [_name(query), wrap(f"  asks for  {asked}", " " * 12), wrap(f"  why       {_why(query)}", " " * 12)]
-    )
+    lines = [_name(query), wrap(f"  asks for  {asked}", " " * 12)]
+    if query.complete_every:
+        lines.append(f"  and       every {write_duration(query.complete_every)} for all of it, updated or not")
+    return "\n".join([*lines, wrap(f"  why       {_why(query)}", " " * 12)])
 
 
 def _why(query: Query) -> str:

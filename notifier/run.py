@@ -35,6 +35,8 @@ class Run:
     listed: bool = False
     #: Why the brake doubts it.
     doubt: str = ""
+    #: Whether it does since ids of another shape came in place of those that are known.
+    reshaped: bool = False
     #: Whether what is missing is forgotten, as a person decided.
     forgets: bool = False
     #: Whether what it found is held for that.

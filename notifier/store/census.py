@@ -24,6 +24,13 @@ def count_within(tx: Session, source: str, span: Span, filters: Filters = _ANY) 
     return int(tx.execute(query).scalar_one())
 
 
+def silent_since(tx: Session, source: str, span: Span, moment: datetime) -> list[str]:
+    """Returns the ids of what is in the span and was stored in silence since a moment, and has not changed since."""
+    row = table_of(AppointmentRow).c
+    query = _within(sqlalchemy.select(row.id), source, span, _ANY)
+    return list(tx.execute(query.where(row.revision == 0, row.silent_at >= moment)).scalars())
+
+
 def values_of(tx: Session, name: str) -> frozenset[str]:
     """Returns the values that appointments of all sources have in a field, those that vanished included."""
     value = func.json_extract(table_of(AppointmentRow).c.state, f"$.{name}")

@@ -13,12 +13,13 @@ from notifier.core.delivery import State
 from notifier.core.event import Event
 from notifier.core.manner import Manner
 from notifier.core.rule import Rule, condition
-from notifier.core.sweep import SweepOutcome
+from notifier.core.sweep import Span, SweepOutcome
 from notifier.engage.simulated.document import Booking
 from notifier.engage.simulated.exchange import Reply
+from notifier.engage.simulated.faults import FaultKind, Faults
 from notifier.engage.simulator import Simulator
 from notifier.poller import Poller
-from notifier.store import history, hold
+from notifier.store import census, history, hold
 from notifier.store.database import Store, open_store
 from tests.builders import rule
 from tests.polling import DATED, client_on, polling
@@ -169,3 +170,43 @@ def test_much_that_a_dead_process_left_is_held_though_the_source_is_down(
                 assert run.held > 30
                 assert states(store) == {State.HELD}
                 clock.advance(minutes=1)
+
+
+def test_other_ids_that_pass_leave_nothing(tmp_path: Path, clock: HandClock) -> None:
+    """Where the source has its own ids again by the next poll, nothing is missing, and no doubt is left."""
+    with Simulator(clock=clock) as simulator:
+        book(simulator, clock)
+        with polling(tmp_path, simulator, clock, EVERYTHING) as (poller, store):
+            poller.poll(DATED)
+            clock.advance(minutes=1)
+            simulator.faults = Faults(share=1.0, kinds=(FaultKind.NEW_IDS,))
+            doubted = poller.poll(DATED)
+            assert (doubted.outcome, doubted.events) == (SweepOutcome.DOUBTFUL, 0)
+            assert "ids of another shape came" in doubted.error
+            simulator.faults = Faults()
+            for _ in range(2):
+                clock.advance(minutes=1)
+                assert poller.poll(DATED).outcome is SweepOutcome.OK
+            with store.reading() as tx:
+                assert census.count_within(tx, "acme", Span(None, None)) == KNOWN
+                assert history.events(tx, 10) == []
+
+
+def test_other_ids_that_stay_wait_for_a_person(tmp_path: Path, clock: HandClock) -> None:
+    """Discarded, the former ones are forgotten and the others known, and nobody hears of either."""
+    with Simulator(clock=clock) as simulator:
+        book(simulator, clock)
+        with polling(tmp_path, simulator, clock, EVERYTHING) as (poller, store):
+            poller.poll(DATED)
+            simulator.faults = Faults(share=1.0, kinds=(FaultKind.NEW_IDS,))
+            for _ in range(3):
+                clock.advance(minutes=1)
+                assert poller.poll(DATED).outcome is SweepOutcome.DOUBTFUL
+            with store.writing() as tx:
+                hold.discard(tx, "acme", DATED.name, clock())
+            for _ in range(2):
+                clock.advance(minutes=1)
+                assert poller.poll(DATED).outcome is SweepOutcome.OK
+            with store.reading() as tx:
+                assert census.count_within(tx, "acme", Span(None, None)) == KNOWN
+                assert history.events(tx, 10) == []

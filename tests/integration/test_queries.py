@@ -225,6 +225,7 @@ def test_the_same_as_a_document(tmp_path: Path) -> None:
     write(tmp_path, late=CANCELLED)
     first = json.loads(notifier(tmp_path, "plan", "--queries", "--json"))[0]
     assert first == {
+        "complete_every": None,
         "source": "acme",
         "sweep": "quick",
         "every": 10,
@@ -247,3 +248,15 @@ def test_own_sweeps_and_missing_rules_are_explained(tmp_path: Path) -> None:
     assert "written in config.toml; no rule waits for what is there" in notifier(tmp_path, "plan", "--queries")
     write(tmp_path)
     assert "no rule is for this source yet" in notifier(tmp_path, "plan", "--queries")
+
+
+def test_a_gateway_is_shown_with_its_parameter(tmp_path: Path, store: Store) -> None:
+    """What is asked for is what was updated; everything only now and then."""
+    path = write(tmp_path, cancelled=CANCELLED)
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("page_size = 100", 'updated_since = "updated-from"\noverlap = "2m"'), encoding="utf-8")
+    queries = read_queries(*load_everything(path, {}), store, NOW)
+    assert {query.parameters[-1] for query in queries} == {("updated-from", "newest-2m")}
+    shown = show_queries(queries)
+    assert "updated-from=newest-2m" in shown
+    assert shown.count("  and       every 1h for all of it, updated or not") == len(queries)
