@@ -1,6 +1,7 @@
 """`[directory]`: the tables, the file beside them, and the directory that they become."""
 
 import csv
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -101,20 +102,32 @@ def read_entries(
     return entries, problems
 
 
+_SURPLUS = "\0"
+"""Under what name the reader has the cells of a line for which there is no column."""
+
+
 def _read_file(path: Path, entries: dict[tuple[str, str], Entry], channels: Collection[str]) -> list[Problem]:
     """Adds the entries of a file; returns what is wrong with its lines."""
     problems: list[Problem] = []
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
+        reader = csv.DictReader(lines, strict=True, restkey=_SURPLUS)
+        columns = Counter(reader.fieldnames or ())
         problems += [
             Problem(shown(path), 1, f"there is no column `{name}`{choices(name, COLUMNS)}")
-            for name in reader.fieldnames or ()
+            for name in columns
             if name not in COLUMNS
+        ]
+        problems += [
+            Problem(shown(path), 1, f"the column `{name}` is there {times} times")
+            for name, times in columns.items()
+            if times > 1
         ]
         for raw in reader:
             row = {name: (raw.get(name) or "").strip() for name in COLUMNS}
             key, named = (row["kind"], row["id"]), [name.strip() for name in row["channels"].split(";") if name.strip()]
             mistakes = [*_mistakes(row), *_unknown(named, channels)]
+            if raw.get(_SURPLUS):
+                mistakes.append("has more cells than columns; several `channels` stand in one cell, with ; between")
             if key in entries:
                 mistakes.append(f"`id`: there is a line for {row['kind']} {row['id']} already")
             problems += [Problem(shown(path), reader.line_num, text) for text in mistakes]

@@ -78,7 +78,7 @@ def sight_before(event: Event) -> Sight | None:
     return None if event.before is None else Sight(event.before, _listed_before(event))
 
 
-def recheck(waiting: Sequence[Waiting], newest: Sight | None, rule: Rule | None) -> Recheck:
+def recheck(waiting: Sequence[Waiting], newest: Sight | None, rule: Rule | None, at: datetime | None = None) -> Recheck:
     """Decides what becomes of deliveries that wait for one channel because of one appointment and rule.
 
     The last of them survives, since nobody has seen its id yet. What may have arrived is told as it was or not at all,
@@ -88,13 +88,14 @@ def recheck(waiting: Sequence[Waiting], newest: Sight | None, rule: Rule | None)
         waiting: in their order; at most the first may have arrived.
         newest: what is known now; None where that can't be relied on.
         rule: None for one that is not configured any more, of which all is told as it is, as with `always`.
+        at: when that is; from the start of an appointment on, nobody hears that it comes near.
     """
     first, *later = waiting
     if rule is None or rule.always:
         return Recheck((), first)
     if first.in_doubt and later:
-        return _after_doubt(first, recheck(later, newest, rule), recheck([first], newest, rule))
-    told = _told([one.event for one in waiting], newest, rule)
+        return _after_doubt(first, recheck(later, newest, rule, at), recheck([first], newest, rule, at))
+    told = _told([one.event for one in waiting], newest, rule, at)
     if not isinstance(told, Event):
         return Recheck(tuple(Overtaken(one.seq, told) for one in waiting), None)
     last = waiting[-1]
@@ -109,12 +110,12 @@ def _after_doubt(first: Waiting, later: Recheck, alone: Recheck) -> Recheck:
     return Recheck((*alone.overtaken, *later.overtaken), alone.survivor)
 
 
-def _told(events: Sequence[Event], newest: Sight | None, rule: Rule) -> Event | Reason:
+def _told(events: Sequence[Event], newest: Sight | None, rule: Rule, at: datetime | None) -> Event | Reason:
     """Returns what one message tells in place of one for each event, or why there is nothing to tell."""
     last = events[-1]
     now = newest or Sight(last.after, _listed_after(last))
     if last.firing is not None:
-        return _told_of_stay(last, now, rule)
+        return _told_of_stay(last, now, rule, at)
     since = {change.field for change in compare(last.after, now.appointment)}
     if len(events) == 1 and not since and now.listed is _listed_after(last):
         return last
@@ -127,9 +128,11 @@ def _told(events: Sequence[Event], newest: Sight | None, rule: Rule) -> Event | 
     return merged if judge(rule, merged).matched else Reason.OUTDATED
 
 
-def _told_of_stay(last: Event, now: Sight, rule: Rule) -> Event | Reason:
+def _told_of_stay(last: Event, now: Sight, rule: Rule, at: datetime | None) -> Event | Reason:
     """Returns what is told of a stay that was due; what ended meanwhile, though another one began, is not."""
-    if not _goes_on(last, now):
+    start = now.appointment.start
+    has_begun = at is not None and start is not None and start <= at
+    if not _goes_on(last, now) or (has_begun and Kind.BEFORE_START in last.kinds):
         return Reason.OUTDATED
     if last.after == now.appointment:
         return last

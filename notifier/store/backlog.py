@@ -71,7 +71,7 @@ def recheck_head(tx: Session, head: int, delivery: Delivery, terms: Terms, now: 
     queue = _queue(tx, head, delivery)
     waiting, blocker = _gather(queue.values(), delivery.rule)
     newest = sight_before(blocker) if blocker else _newest(tx, waiting[0].event)
-    decided = recheck(waiting, newest, terms.rules.get(delivery.rule))
+    decided = recheck(waiting, newest, terms.rules.get(delivery.rule), now)
     for one in decided.overtaken:
         _supersede(tx, one, now)
         texts.prune_one(driver(tx), queue[one.seq].id)

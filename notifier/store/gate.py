@@ -23,6 +23,7 @@ from notifier.store.driver import driver
 
 _STORY = "story = json_insert(coalesce(story, '[]'), '$[#]', json(?))"
 _POSTPONE = f"UPDATE delivery SET due_at = max(due_at, ?), not_before = ?, {_STORY} WHERE seq = ?"  # noqa: S608 - all ours
+_KEEP_WAITING = "UPDATE delivery SET due_at = max(due_at, ?) WHERE seq = ?"
 _SILENCE = (
     f"UPDATE delivery SET state = 'silenced', reason = ?, settled_at = ?, silence = ?, {_STORY}"  # noqa: S608 - all ours
     " WHERE seq = ?"
@@ -41,6 +42,9 @@ def postpone(tx: Session, seq: int, delivery: Delivery, event: Event, terms: Ter
     if admission.opens_at is None:
         return False
     opens_at = rows.stored(admission.opens_at)
+    if delivery.not_before == admission.opens_at:  # which is told already
+        driver(tx).execute(_KEEP_WAITING, (opens_at, seq))
+        return True
     _tell(driver(tx), _POSTPONE, (opens_at, opens_at), admission.story, seq)
     return True
 

@@ -166,6 +166,13 @@ def test_holidays_of_a_file(tmp_path: Path) -> None:
     assert date(2040, 12, 25) in found
 
 
+def test_holidays_of_one_uid(tmp_path: Path) -> None:
+    """What is there twice under one name, which no calendar may have, are two holidays all the same."""
+    twice = HOLIDAYS.replace("UID:3", "UID:2")
+    found = calendar(tmp_path, f'{TIMES}ics = "holidays.ics"\n', twice).holidays
+    assert {date(2026, 7, 20), date(2026, 5, 1)} < found
+
+
 @pytest.mark.parametrize(
     ("ics", "said"),
     [
@@ -173,6 +180,11 @@ def test_holidays_of_a_file(tmp_path: Path) -> None:
         ("", "is no iCalendar file"),
         (HOLIDAYS.replace("VALUE=DATE:20260501", "X=Y:20260501T120000Z"), "`A day without end` has times of day"),
         (HOLIDAYS.replace("20260501", "2026"), ""),
+        (HOLIDAYS.replace("20260723", "99991231"), ""),
+        (HOLIDAYS.replace("20260723", "20290101"), "`Bridge days` lasts longer than a year"),
+        (HOLIDAYS.replace("YEARLY", "YEARLY;INTERVAL=0"), "`Christmas` comes again after no time"),
+        (HOLIDAYS.replace("YEARLY", "SECONDLY"), "`Christmas` comes more than once a day"),
+        (HOLIDAYS.replace("YEARLY", "YEARLY;BYSECOND=1,2,3"), "`Christmas` comes more than once a day"),
     ],
 )
 def test_files_that_are_none(tmp_path: Path, ics: str, said: str) -> None:

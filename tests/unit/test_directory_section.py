@@ -85,6 +85,16 @@ def test_mistakes_in_the_file(tmp_path: Path) -> None:
     assert "`office`" in found[1]
 
 
+def test_cells_for_which_there_is_no_column(tmp_path: Path) -> None:
+    """A comma too many drops nobody in silence, and neither does a column that is there twice."""
+    csv = "kind,id,name,channels\noffice,1,Ghent,team,desk\noffice,2,Ghent,team\n"
+    assert complaints(tmp_path, '[directory]\nfile = "d.csv"', csv) == [
+        "d.csv:2: has more cells than columns; several `channels` stand in one cell, with ; between"
+    ]
+    twice = complaints(tmp_path, '[directory]\nfile = "d.csv"', "kind,id,name,name\noffice,1,Ghent,Gent\n")
+    assert twice == ["d.csv:1: the column `name` is there 2 times"]
+
+
 def test_a_file_that_can_not_be_read(tmp_path: Path) -> None:
     """It is a mistake of the line that names it."""
     (missing,) = complaints(tmp_path, '[directory]\nfile = "d.csv"')

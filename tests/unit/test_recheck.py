@@ -20,9 +20,25 @@ from notifier.core.rule import (
     lead_time,
     max_age,
     on_kinds,
+    timed,
     to_status,
 )
-from tests.builders import HOUR, MINUTE, NOW, START, appointment, created, discovered, rule, step, vanished
+from notifier.core.watch import UNCONFIRMED
+from tests.builders import (
+    HOUR,
+    MINUTE,
+    NOW,
+    SECOND,
+    START,
+    appointment,
+    created,
+    discovered,
+    rule,
+    stay,
+    step,
+    vanished,
+    watch,
+)
 
 ANY = rule()
 ACCEPTED = appointment()
@@ -370,3 +386,13 @@ def test_every_event_that_is_told_says_what_it_is(tell: Callable[[Appointment, A
             assert told(decided).kinds
             assert not compare(told(decided).after, state)
             assert event.before is None or told(decided).changes == compare(before, state)
+
+
+def test_what_has_begun_does_not_come_near() -> None:
+    """An appointment that began while the message waited for its hours is not told as one that is to come."""
+    asked = watch(kind=Kind.BEFORE_START, statuses=UNCONFIRMED, span=2 * HOUR)
+    near = stay(asked, appointment(status="INCOMING_REQUEST", start=NOW + HOUR, end=NOW + 2 * HOUR))
+    telling, waiting = rule(timed(asked), watch=asked), [Waiting(1, near)]
+    newest = Sight(near.after, listed=True)
+    assert recheck(waiting, newest, telling, NOW + HOUR - SECOND).survivor == waiting[0]
+    assert recheck(waiting, newest, telling, NOW + HOUR) == Recheck((Overtaken(1, Reason.OUTDATED),), None)
